@@ -1,0 +1,83 @@
+import { Command, Option } from 'commander';
+import { shippedPhotos } from '../config/shippedPhotos.js';
+import { EVAL_TASKS, type EvalTask } from '../eval/encoderTasks.js';
+import { evaluate } from '../eval/evaluate.js';
+import { formatReport } from '../eval/formatReport.js';
+import type { FeatureKind, TaskReports } from '../protocol/report.js';
+import { UsageError } from './failure.js';
+import { printResult, say, showLive } from './output.js';
+
+interface EvalFlags {
+  readonly tasks: string;
+  readonly data?: string[];
+  readonly test?: string[];
+  readonly baseline?: 'random';
+  readonly weights?: string;
+  readonly features?: FeatureKind;
+  readonly json?: boolean;
+}
+
+/** `halfway eval` */
+export function evalCommand(): Command {
+  return new Command('eval')
+    .description('measure what the features of a run know')
+    .argument('[run]', 'a run folder')
+    .option('--tasks <list>', `comma-separated: ${EVAL_TASKS.join(',')}`, 'r2,knn,linear')
+    .option('--data <paths...>', 'photos that heads are fitted on (default: the photos that come with the program)')
+    .option('--test <paths...>', 'photos that are asked about once (default: 20 % of --data by hash of the id)')
+    .addOption(new Option('--baseline <kind>', 'the same for an untrained encoder').choices(['random']))
+    .option('--weights <file>', 'an exported backbone.safetensors instead of a run')
+    .addOption(
+      new Option('--features <kind>', "which features (default: the run's eval.features)").choices([
+        ...['cls', 'mean', 'invariant', 'equivariant'],
+      ]),
+    )
+    .option('--json', 'print the figures as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  halfway eval runs/a --tasks r2,knn,linear --baseline random
+  halfway eval runs/a --tasks r2 --features equivariant --data photos --test more-photos
+  halfway eval --weights runs/a/export/backbone.safetensors --tasks knn --data photos
+
+What the numbers mean: docs/evaluation.md.`,
+    )
+    .action(run);
+}
+
+async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> {
+  const source = flags.weights ?? runDir;
+  if (source === undefined) throw new UsageError('eval: a run folder or --weights must be named, got none');
+  const own = flags.data !== undefined;
+  const test = flags.test ?? (own ? undefined : shippedPhotos('test'));
+  const report = await evaluate({
+    run: source,
+    tasks: tasksOf(flags.tasks),
+    train: flags.data ?? shippedPhotos('train'),
+    ...(test === undefined ? {} : { test }),
+    ...(flags.features === undefined ? {} : { features: flags.features }),
+    ...(flags.baseline === undefined ? {} : { baseline: flags.baseline }),
+    onProgress: (text) => (process.stderr.isTTY ? showLive(text) : say(text)),
+  });
+  const { source: name, tasks, baseline } = report;
+  const figures = { source: name, tasks: figuresOf(tasks), ...(baseline === undefined ? {} : { baseline: figuresOf(baseline) }) };
+  printResult(figures, formatReport(report), flags.json === true);
+}
+
+function tasksOf(list: string): EvalTask[] {
+  return list.split(',').map((name) => {
+    const task = EVAL_TASKS.find((known) => known === name.trim());
+    if (task === undefined) throw new UsageError(`--tasks: must be of ${EVAL_TASKS.join(', ')}, got ${name}`);
+    return task;
+  });
+}
+
+/** The headline figures: what scripts rely on. */
+function figuresOf({ r2, knn, linear }: TaskReports): object {
+  return {
+    ...(r2 === undefined ? {} : { r2: { inside: r2.inside, zeros: r2.zeros } }),
+    ...(knn === undefined ? {} : { knn: { top1: knn.top1, k: knn.k } }),
+    ...(linear === undefined ? {} : { linear: { top1: linear.top1 } }),
+  };
+}

@@ -1,0 +1,41 @@
+/** Where the program's words go: results to standard output, the rest to standard error. */
+
+/** Writes a line for people. */
+export function say(text: string): void {
+  endLiveLine();
+  process.stderr.write(`${text}\n`);
+}
+
+/** Writes a result: with `--json` one JSON object, which is the last line of standard output, else text. */
+export function printResult(result: object, text: string, isJson: boolean): void {
+  endLiveLine();
+  process.stdout.write(isJson ? `${JSON.stringify(result)}\n` : text === '' ? '' : `${text}\n`);
+}
+
+let hasLiveLine = false;
+
+/** A line that the next one replaces, on a terminal; elsewhere nothing, since a log wants whole lines. */
+export function showLive(text: string): void {
+  if (!process.stderr.isTTY) return;
+  const width = Math.max(20, process.stderr.columns - 1);
+  process.stderr.write(`\r\x1b[2K${text.slice(0, width)}`);
+  hasLiveLine = true;
+}
+
+/** Ends the live line, so that what follows has a line of its own. */
+export function endLiveLine(): void {
+  if (hasLiveLine) process.stderr.write('\n');
+  hasLiveLine = false;
+}
+
+/** `12 s`, `3.4 min`, `2.1 h`. */
+export function durationText(seconds: number): string {
+  if (seconds < 90) return `${seconds.toFixed(0)} s`;
+  return seconds < 5400 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** `[=====>    ]` */
+export function barText(fraction: number, width = 20): string {
+  const done = Math.round(Math.min(1, fraction) * width);
+  return `[${'='.repeat(done)}${' '.repeat(width - done)}]`;
+}

@@ -1,0 +1,29 @@
+import { Command } from 'commander';
+import { quickstart } from '../reproduce/quickstart.js';
+import { printResult, say, showLive } from './output.js';
+
+interface QuickstartFlags {
+  readonly out: string;
+  readonly seed: string;
+  readonly steps?: string;
+  readonly json?: boolean;
+}
+
+/** `halfway quickstart` */
+export function quickstartCommand(): Command {
+  return new Command('quickstart')
+    .description('the whole job on the photos that come with the program: train with and without the task, compare')
+    .option('--out <folder>', 'where to write', 'runs/quickstart')
+    .option('--seed <n>', 'seed of both trainings', '0')
+    .option('--steps <n>', "steps of each training, instead of the recipe's")
+    .option('--json', 'print the comparison as one JSON object')
+    .addHelpText('after', '\nExamples:\n  halfway quickstart\n  halfway quickstart --out runs/short --steps 200')
+    .action(async ({ out, seed, steps, json }: QuickstartFlags) => {
+      const { table: _table, ...result } = await quickstart({
+        ...{ out, seed: Number(seed) },
+        ...(steps === undefined ? {} : { steps: Number(steps) }),
+        onText: (text, isLive) => (isLive ? showLive(text) : say(text)),
+      });
+      printResult(result, '', json === true);
+    });
+}

@@ -1,0 +1,47 @@
+/**
+ * The border between data and training: what an objective asks for, and the batch it gets.
+ *
+ * Everything random in a view is drawn before its pixels exist, as a pure function of (seed, epoch, index, view).
+ * B images, C = 3 channels, S pixels a side, K intermediates, P transformation parameters.
+ */
+import type { Tensor } from '@halfway/torch';
+import type { Fill, Transformation } from '../transforms/transformation.js';
+
+/** One view of the photo, before any transformation g. */
+export interface ViewRequest {
+  readonly name: string;
+  readonly sizePx: number;
+  /** Present on the view that g acts on: v2 = g_theta(u) takes its place, and the path is rendered. */
+  readonly transformed?: {
+    readonly transformation: Transformation;
+    readonly intermediates: number; // K
+    readonly fill: Fill;
+    /** The crop of u is the crop of the first view (recipes E.6: kills the gain; off by default). */
+    readonly sharedCrop: boolean;
+  };
+}
+
+/** A view's pixels on the device, f32 in [0, 1], not yet normalised, and the parameters that made them. */
+export interface View {
+  readonly name: string;
+  readonly images: Tensor; // [B, 3, S, S]; for a transformed view this is v2 = g_theta(u)
+  readonly path?: TransformationPath;
+}
+
+/** The states between u and v2. `valid` is 1 where a pixel's source lies inside the photo, else 0. */
+export interface TransformationPath {
+  readonly theta: Tensor; // [B, P]
+  readonly start: Tensor; // u [B, 3, S, S]
+  readonly states: readonly Tensor[]; // u_1 .. u_K, each [B, 3, S, S]
+  readonly valid: readonly Tensor[]; // one per state, [B, 1, S, S]
+}
+
+/** One step's data on the device. `indices` are positions in the source, for reports. */
+export interface DeviceBatch {
+  readonly views: readonly View[];
+  readonly indices: Int32Array; // [B]
+}
+
+/** ImageNet statistics, in RGB [0, 1]; (images - mean) / std is what an encoder sees. Source: torchvision. */
+export const PIXEL_MEAN = [0.485, 0.456, 0.406] as const;
+export const PIXEL_STD = [0.229, 0.224, 0.225] as const;

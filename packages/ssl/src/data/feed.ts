@@ -1,0 +1,192 @@
+/**
+ * The feed of a training run: batches of uint8 views, decoded ahead of time by other processes.
+ *
+ * It keeps every bank of the ring in work and hands batches out in step order. What is in a batch depends on the seed, the step
+ * and the photos only: not on timing, on the number of processes, or on where the run started.
+ */
+import type { Config } from '../config/schema.js';
+import { DataError } from '../errors.js';
+import type { ViewRequest } from './batch.js';
+import { BadPhotos } from './badPhotos.js';
+import { DecodePool } from './decode/decodePool.js';
+import { type FailedJob, type RenderJob, renderJob } from './decode/messages.js';
+import { type Draw, ShuffledOrder } from './order.js';
+import { ringLayout, type RingLayout } from './ring.js';
+import type { BadSample, Source } from './sources/source.js';
+import type { CropRequest } from './views/plan.js';
+
+export interface FeedOptions {
+  readonly source: Source;
+  readonly views: readonly ViewRequest[];
+  readonly config: Pick<Config, 'augment' | 'data'>;
+  readonly seed: number;
+  /** Photos a step. */
+  readonly batch: number;
+  /** First step to hand out; a resumed run gets the batches that the interrupted one would have got. */
+  readonly startStep?: number;
+}
+
+/** One step's pixels in shared memory. They stay as they are until `release`. */
+export interface HostBatch {
+  readonly step: number;
+  /** Per view u8 [B, 3, C, C], C = canvasPx of the view. */
+  readonly views: readonly Uint8Array[];
+  readonly canvasPx: readonly number[];
+  /** [B] photos shown: positions in the source. */
+  readonly indices: Int32Array;
+  /** [B] what the order drew: differs from `indices` where a bad photo was replaced by the next good one. */
+  readonly drawn: readonly Draw[];
+  /** How long `next` waited for this batch. */
+  readonly waitMs: number;
+  /** Gives the memory back to the decode processes; call it when the pixels were copied. */
+  release(): void;
+}
+
+interface FilledBank {
+  readonly step: number;
+  readonly bank: number;
+  readonly indices: Int32Array;
+  readonly drawn: readonly Draw[];
+}
+
+const RING_BYTES = 128e6; // enough to smooth out slow photos; larger batches get the two banks that are needed
+const MAX_BANKS = 6;
+
+export class Feed {
+  private readonly options: FeedOptions;
+  private readonly pool: DecodePool;
+  private readonly order: ShuffledOrder;
+  private readonly badPhotos: BadPhotos;
+  private readonly freeBanks: number[];
+  private readonly filling: Promise<FilledBank>[] = [];
+  private nextStep: number;
+
+  private constructor(options: FeedOptions, pool: DecodePool) {
+    this.options = options;
+    this.pool = pool;
+    this.order = new ShuffledOrder(options.source.samples.length, options.seed);
+    this.badPhotos = new BadPhotos(options.source, options.config.data.maxBadFraction);
+    this.freeBanks = Array.from({ length: pool.ring.layout.numBanks }, (_, bank) => bank);
+    this.nextStep = options.startStep ?? 0;
+    this.fillFreeBanks();
+  }
+
+  /**
+   * Starts the decode processes and the first batches. Close the feed when done with it, or the program does not end.
+   *
+   * @example
+   * const feed = await Feed.start({ source, views: objective.views, config, seed: 0, batch: 64 });
+   * const host = await feed.next();
+   * const batch = deviceBatch(host, { views: objective.views, config, seed: 0 });
+   * host.release();
+   * @throws DataError when a decode process cannot work.
+   */
+  static async start(options: FeedOptions): Promise<Feed> {
+    const { source, config, seed, batch } = options;
+    if (source.samples.length === 0) throw new DataError('feed: a source must hold photos, got none; open another one');
+    const views = options.views.map(cropRequest);
+    const layout = feedLayout(batch, views);
+    const request = { kind: 'views', seed, views, augment: config.augment } as const;
+    const pool = await DecodePool.start({ request, layout, config: config.data, isCached: true });
+    return new Feed(options, pool);
+  }
+
+  /** Photos found bad so far, in the order in which they were found. */
+  get bad(): readonly BadSample[] {
+    return this.badPhotos.list;
+  }
+
+  /** Ids of the decode processes, for reports and tests. */
+  get pids(): readonly number[] {
+    return this.pool.pids;
+  }
+
+  /**
+   * The next step's batch.
+   * @throws DataError when more than `data.maxBadFraction` of the photos are bad, listing them, or no process can decode.
+   */
+  async next(): Promise<HostBatch> {
+    const filling = this.filling.shift();
+    if (filling === undefined) {
+      throw new Error(`internal: feed.next with all ${this.pool.ring.layout.numBanks} batches unreleased`);
+    }
+    const startedAt = performance.now();
+    const filled = await filling;
+    return this.hostBatch(filled, performance.now() - startedAt);
+  }
+
+  /** Ends the decode processes. Batches that were handed out must not be read afterwards. */
+  async close(): Promise<void> {
+    await this.pool.close();
+  }
+
+  private hostBatch({ step, bank, indices, drawn }: FilledBank, waitMs: number): HostBatch {
+    const { ring } = this.pool;
+    const { canvasPx } = ring.layout;
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      this.freeBanks.push(bank);
+      this.fillFreeBanks();
+    };
+    return {
+      step,
+      views: canvasPx.map((_, view) => ring.images(bank, view)),
+      canvasPx,
+      indices,
+      drawn,
+      waitMs,
+      release,
+    };
+  }
+
+  private fillFreeBanks(): void {
+    for (let bank = this.freeBanks.shift(); bank !== undefined; bank = this.freeBanks.shift()) {
+      const filling = this.fill(this.nextStep, bank);
+      filling.catch(() => undefined); // `next` reports it
+      this.filling.push(filling);
+      this.nextStep += 1;
+    }
+  }
+
+  private async fill(step: number, bank: number): Promise<FilledBank> {
+    const drawn = this.order.batchAt(step, this.options.batch);
+    const indices = new Int32Array(drawn.length);
+    let slots = drawn.map((_, slot) => slot);
+    while (slots.length > 0) {
+      const jobs = slots.map((slot) => this.jobOf(slot, drawn[slot]));
+      for (const job of jobs) indices[job.slot] = job.index;
+      const failed = await this.pool.render(bank, jobs);
+      this.report(failed, indices);
+      slots = failed.map(({ slot }) => slot).sort((a, b) => a - b);
+    }
+    return { step, bank, indices, drawn };
+  }
+
+  private jobOf(slot: number, draw: Draw | undefined): RenderJob {
+    const { epoch, index: drawnIndex } = draw ?? { epoch: 0, index: 0 };
+    const index = this.badPhotos.nextGood(drawnIndex);
+    return renderJob(this.options.source, { slot, index, epoch, drawnIndex });
+  }
+
+  private report(failed: readonly FailedJob[], indices: Int32Array): void {
+    for (const { slot, reason } of failed) this.badPhotos.add(indices[slot] ?? 0, reason);
+    this.badPhotos.check();
+  }
+}
+
+/** What the decode processes cut for a view. */
+export function cropRequest(view: ViewRequest): CropRequest {
+  const { sizePx, transformed } = view;
+  const needsSurroundings = transformed?.fill === 'content' && transformed.transformation.geometric;
+  const canvasPx = needsSurroundings ? transformed.transformation.canvasPx(sizePx) : sizePx;
+  return { sizePx, canvasPx, sharesWithFirst: transformed?.sharedCrop ?? false };
+}
+
+function feedLayout(batch: number, views: readonly CropRequest[]): RingLayout {
+  const canvasPx = views.map((view) => view.canvasPx);
+  const { bankBytes } = ringLayout(1, batch, canvasPx);
+  const numBanks = Math.min(MAX_BANKS, Math.max(2, Math.floor(RING_BYTES / bankBytes)));
+  return ringLayout(numBanks, batch, canvasPx);
+}

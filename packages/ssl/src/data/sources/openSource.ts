@@ -1,0 +1,103 @@
+/**
+ * Opens photos wherever they lie: a folder, a tar shard, a file list, or several of these as one source.
+ *
+ * Labels are kept only when every path has them; class numbers then follow the class file, numbers, or code points.
+ */
+import { createHash } from 'node:crypto';
+import { accessSync, constants, statSync } from 'node:fs';
+import { DataError } from '../../errors.js';
+import { listFileList } from './fileList.js';
+import { listFolder } from './folder.js';
+import { compareCodePoints } from './pathOrder.js';
+import type { ListedSample, Listing, SampleLocation, Source } from './source.js';
+import { listTarShard } from './tarShard.js';
+
+/**
+ * Opens one or more paths as one source. Scans names and sizes only; no photo is read.
+ *
+ * @example const source = openSource(['photos']); // or ['train-000000.tar', 'train-000001.tar'], or ['list.txt']
+ * @throws DataError for a missing or unreadable path, a damaged archive, and a path that holds no photo.
+ */
+export function openSource(paths: readonly string[]): Source {
+  if (paths.length === 0)
+    throw new DataError('data: at least one path is needed, got none; give a folder, .tar shards or a .txt list');
+  const twice = paths.find((path, i) => paths.indexOf(path) !== i);
+  if (twice !== undefined)
+    throw new DataError(`data: each path must be given once, got ${twice} twice; leave one out`, { path: twice });
+  const listings = paths.map(listPath);
+  const classNames = joinClasses(listings);
+  const numbers = new Map(classNames.map((name, i) => [name, i]));
+  const unique = uniqueIds(paths, listings);
+  const samples = listings.flatMap((listing, i) =>
+    listing.samples.map((sample) => located(sample, unique[i] ?? '', numbers)),
+  );
+  return { paths, samples, classNames, fingerprint: { paths, numImages: samples.length, hash: hashOf(samples) } };
+}
+
+function listPath(path: string): Listing {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined)
+    throw new DataError(`data: the path must exist, got ${path}; check it, it is relative to ${process.cwd()}`, {
+      path,
+    });
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    throw new DataError(`data: the path must be readable, got no permission for ${path}; change its mode or owner`, {
+      path,
+    });
+  }
+  if (stats.isDirectory()) return listFolder(path.replace(/(?<=.)\/+$/, ''));
+  const name = path.toLowerCase();
+  if (name.endsWith('.tar')) return listTarShard(path);
+  if (name.endsWith('.txt')) return listFileList(path);
+  const compressed = /\.(tgz|tar\.\w+|zip)$/.test(name);
+  throw new DataError(
+    `data: a path must be a folder, a .tar or a .txt list, got ${path}; ${compressed ? 'unpack it first' : 'give the folder that holds it'}`,
+    { path },
+  );
+}
+
+/** Class names in label order; none unless every sample of every listing has a class. */
+function joinClasses(listings: readonly Listing[]): string[] {
+  const names = new Set<string>();
+  for (const listing of listings) {
+    for (const { className } of listing.samples) {
+      if (className === undefined) return [];
+      names.add(className);
+    }
+  }
+  const order = listings[0]?.classOrder;
+  if (order !== undefined && listings.every((listing) => listing.classOrder?.join('\n') === order.join('\n')))
+    return [...order];
+  if (!listings.every((listing) => listing.numbered)) return [...names].sort(compareCodePoints);
+  const highest = [...names].reduce((most, name) => Math.max(most, Number(name)), 0);
+  const isDense = highest < 10 * names.size + 1000; // else the numbers are identifiers, not positions
+  return isDense
+    ? Array.from({ length: highest + 1 }, (_, i) => String(i))
+    : [...names].sort((a, b) => Number(a) - Number(b));
+}
+
+/** Per listing, what to put before its ids so that no id occurs twice in the source; empty where none does. */
+function uniqueIds(paths: readonly string[], listings: readonly Listing[]): string[] {
+  const all = new Set<string>();
+  let total = 0;
+  for (const listing of listings) {
+    for (const { id } of listing.samples) all.add(id);
+    total += listing.samples.length;
+  }
+  return paths.map((path) => (all.size === total ? '' : `${path}:`));
+}
+
+function located(sample: ListedSample, prefix: string, numbers: ReadonlyMap<string, number>): SampleLocation {
+  const { className, ...place } = sample;
+  const label = className === undefined ? undefined : numbers.get(className);
+  const location = { ...place, id: prefix + place.id };
+  return label === undefined ? location : { ...location, label };
+}
+
+function hashOf(samples: readonly SampleLocation[]): string {
+  const hash = createHash('sha256');
+  for (const { id, sizeBytes } of samples) hash.update(`${id}\t${sizeBytes}\n`);
+  return hash.digest('hex');
+}

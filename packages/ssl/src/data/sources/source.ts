@@ -1,0 +1,64 @@
+/**
+ * What a source of photos is to the rest of the program: a table of byte ranges, read by index.
+ *
+ * A source never decodes and holds no file open; the decode processes read the ranges. Folders, tar shards and file lists
+ * all become this table (openSource.ts).
+ */
+import type { DataFingerprint } from '../../protocol/run.js';
+
+/** Where one photo's bytes lie. */
+export interface SampleLocation {
+  /** Name of the photo inside its source: relative path, or path inside the archive. Unique in the source. */
+  readonly id: string;
+  /** File that holds the bytes: the photo itself, or the archive. */
+  readonly path: string;
+  readonly offsetBytes: number;
+  /** 0 for a listed file that is not there: it is reported as unreadable when its turn comes. */
+  readonly sizeBytes: number;
+  /** Position in `classNames`; absent when the source has no labels. */
+  readonly label?: number;
+}
+
+export interface Source {
+  /** As the user gave them. */
+  readonly paths: readonly string[];
+  readonly samples: readonly SampleLocation[];
+  /** Empty when the source has no labels. */
+  readonly classNames: readonly string[];
+  readonly fingerprint: DataFingerprint;
+}
+
+/** A photo that could not be read, and why: what the report of a run lists. */
+export interface BadSample {
+  readonly index: number; // position in the source
+  readonly id: string;
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What one path turned out to hold, before several are joined. */
+export interface Listing {
+  readonly samples: readonly ListedSample[];
+  /** Names in label order where the source states it (a class file beside WebDataset shards). */
+  readonly classOrder?: readonly string[];
+  /** Class names are numbers that someone else chose, so they sort as numbers. */
+  readonly numbered: boolean;
+}
+
+/** A sample whose class is still a name. */
+export interface ListedSample {
+  readonly id: string;
+  readonly path: string;
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+  readonly className?: string;
+}
+
+/** Suffixes of files that count as photos, lower case. What a file really is, its first bytes decide when it is read. */
+export const PHOTO_SUFFIXES: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
+
+/** Whether a file's name makes it a photo. */
+export function isPhotoName(name: string): boolean {
+  const dot = name.lastIndexOf('.');
+  return dot >= 0 && PHOTO_SUFFIXES.includes(name.slice(dot).toLowerCase());
+}

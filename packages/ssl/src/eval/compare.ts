@@ -1,0 +1,175 @@
+/**
+ * Several encoders side by side: the table of `npm run quickstart` and of docs/log.md. Pure functions of reports.
+ *
+ * An arm is one way of making an encoder (untrained, base, task); it may have been run with several seeds.
+ */
+import {
+  BORDERS,
+  R2_PARAMETERS,
+  type Border,
+  type Interval,
+  type R2Parameter,
+  type TaskReports,
+} from '../protocol/report.js';
+
+/** One run of one arm. */
+export interface ArmRun {
+  readonly arm: string;
+  readonly seed: number;
+  readonly tasks: TaskReports;
+  readonly seconds?: number; // of training; none for an untrained encoder
+  readonly imagesPerSecond?: number; // of training
+}
+
+/** One figure of one arm over its seeds. */
+export interface ComparisonCell {
+  readonly mean: number;
+  readonly values: readonly number[]; // one a seed, in the order of the runs
+  /** Over test images: the run's interval, or the mean of the runs' intervals. */
+  readonly interval?: Interval;
+}
+
+/** One figure of every arm; an arm that has no such figure has no cell. */
+export interface ComparisonRow {
+  readonly figure: string; // 'r2.inside.rotation', 'knn.top1', 'seconds', ...
+  readonly title: string;
+  readonly cells: Readonly<Record<string, ComparisonCell>>; // by arm
+  /** Last arm minus the one before it, by seed where both arms have the seed. */
+  readonly gain?: ComparisonCell;
+}
+
+export interface Comparison {
+  readonly arms: readonly { readonly arm: string; readonly seeds: readonly number[] }[];
+  readonly rows: readonly ComparisonRow[];
+}
+
+/** How a figure is found in a run and written. */
+interface Figure {
+  readonly figure: string;
+  readonly title: string;
+  readonly digits: number;
+  readonly valueOf: (run: ArmRun) => number | undefined;
+  readonly intervalOf: (run: ArmRun) => Interval | undefined;
+  readonly hasGain: boolean;
+}
+
+const FIGURES: readonly Figure[] = [
+  ...BORDERS.flatMap((border) => [...R2_PARAMETERS, 'mean' as const].map((parameter) => r2Figure(parameter, border))),
+  {
+    figure: 'knn.top1',
+    title: 'k-NN top-1 %',
+    digits: 1,
+    valueOf: (run) => run.tasks.knn?.top1,
+    intervalOf: (run) => run.tasks.knn?.interval,
+    hasGain: true,
+  },
+  {
+    figure: 'linear.top1',
+    title: 'linear top-1 %',
+    digits: 1,
+    valueOf: (run) => run.tasks.linear?.top1,
+    intervalOf: (run) => run.tasks.linear?.interval,
+    hasGain: true,
+  },
+  cost('seconds', 'training, seconds', (run) => run.seconds),
+  cost('imagesPerSecond', 'training, images/s', (run) => run.imagesPerSecond),
+];
+
+/** Arms in the order in which they first appear; rows only for figures that some run has. */
+export function compareArms(runs: readonly ArmRun[]): Comparison {
+  const names = [...new Set(runs.map((run) => run.arm))];
+  const runsOf = (arm: string): ArmRun[] => runs.filter((run) => run.arm === arm);
+  const rows = FIGURES.flatMap((figure): ComparisonRow[] => {
+    const cells: Record<string, ComparisonCell> = {};
+    for (const arm of names) {
+      const cell = cellOf(figure, runsOf(arm));
+      if (cell !== undefined) cells[arm] = cell;
+    }
+    if (Object.keys(cells).length === 0) return [];
+    const gain = figure.hasGain ? gainOf(figure, runsOf(names.at(-2) ?? ''), runsOf(names.at(-1) ?? '')) : undefined;
+    return [{ figure: figure.figure, title: figure.title, cells, ...(gain === undefined ? {} : { gain }) }];
+  });
+  return { arms: names.map((arm) => ({ arm, seeds: runsOf(arm).map((run) => run.seed) })), rows };
+}
+
+/** The comparison as a Markdown table, one row a figure, one column an arm, the last column the gain. */
+export function comparisonTable(runs: readonly ArmRun[]): string {
+  const { arms, rows } = compareArms(runs);
+  const hasGain = rows.some((row) => row.gain !== undefined);
+  const header = ['', ...arms.map(({ arm, seeds }) => (seeds.length > 1 ? `${arm} (${seeds.length} seeds)` : arm))];
+  if (hasGain) header.push(`${arms.at(-1)?.arm ?? ''} minus ${arms.at(-2)?.arm ?? ''}`);
+  const body = rows.map((row) => {
+    const digits = FIGURES.find(({ figure }) => figure === row.figure)?.digits ?? 2;
+    const cells = arms.map(({ arm }) => cellText(row.cells[arm], digits));
+    return [row.title, ...cells, ...(hasGain ? [gainText(row.gain, digits)] : [])];
+  });
+  return alignedTable([header, ...body]);
+}
+
+function r2Figure(parameter: R2Parameter | 'mean', border: Border): Figure {
+  const name = parameter === 'color' ? 'colour' : parameter;
+  return {
+    figure: `r2.${border}.${parameter}`,
+    title: border === 'inside' ? `R2 ${name}, inside` : `R2 ${name}, zero border`,
+    digits: 2,
+    valueOf: (run) => run.tasks.r2?.[border][parameter],
+    intervalOf: (run) => run.tasks.r2?.intervals[border][parameter],
+    hasGain: true,
+  };
+}
+
+function cost(figure: string, title: string, valueOf: (run: ArmRun) => number | undefined): Figure {
+  return { figure, title, digits: 0, valueOf, intervalOf: () => undefined, hasGain: false };
+}
+
+function cellOf(figure: Figure, runs: readonly ArmRun[]): ComparisonCell | undefined {
+  const values = runs.map(figure.valueOf).filter((value) => value !== undefined);
+  if (values.length === 0) return undefined;
+  const intervals = runs.map(figure.intervalOf).filter((interval) => interval !== undefined);
+  if (intervals.length === 0) return { mean: meanOf(values), values };
+  const interval = { low: meanOf(intervals.map(({ low }) => low)), high: meanOf(intervals.map(({ high }) => high)) };
+  return { mean: meanOf(values), values, interval };
+}
+
+function gainOf(figure: Figure, before: readonly ArmRun[], after: readonly ArmRun[]): ComparisonCell | undefined {
+  const values = after.flatMap((run) => {
+    const partner = before.find(({ seed }) => seed === run.seed);
+    const from = partner === undefined ? undefined : figure.valueOf(partner);
+    const to = figure.valueOf(run);
+    return from === undefined || to === undefined ? [] : [to - from];
+  });
+  return values.length === 0 ? undefined : { mean: meanOf(values), values };
+}
+
+/** `0.51 [0.47, 0.55]` for one seed; `0.51 (0.49 to 0.53)` over several, the smallest and the largest of them. */
+function cellText(cell: ComparisonCell | undefined, digits: number): string {
+  if (cell === undefined) return '';
+  const mean = cell.mean.toFixed(digits);
+  if (cell.values.length > 1) {
+    return `${mean} (${Math.min(...cell.values).toFixed(digits)} to ${Math.max(...cell.values).toFixed(digits)})`;
+  }
+  if (cell.interval === undefined) return mean;
+  return `${mean} [${cell.interval.low.toFixed(digits)}, ${cell.interval.high.toFixed(digits)}]`;
+}
+
+function gainText(cell: ComparisonCell | undefined, digits: number): string {
+  if (cell === undefined) return '';
+  const signed = (value: number): string => `${value < 0 ? '' : '+'}${value.toFixed(digits)}`;
+  const mean = signed(cell.mean);
+  if (cell.values.length < 2) return mean;
+  return `${mean} (${signed(Math.min(...cell.values))} to ${signed(Math.max(...cell.values))})`;
+}
+
+/** A Markdown table whose columns line up in a terminal; the first row is the header. */
+function alignedTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(3, ...rows.map((row) => (row[column] ?? '').length)));
+  const line = (row: readonly string[]): string =>
+    `| ${widths.map((width, column) => (row[column] ?? '').padEnd(width)).join(' | ')} |`;
+  const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
+  const [header, ...body] = rows.map(line);
+  return [header, rule, ...body].join('\n');
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}

@@ -1,0 +1,79 @@
+/**
+ * Every task that was asked for, for one frozen encoder.
+ */
+import { scope, tensor } from '@halfway/torch';
+import type { Config } from '../config/schema.js';
+import type { TaskReports } from '../protocol/report.js';
+import { idsOf, labelsOf, type EvaluationData, type EvaluationPart } from './evaluationData.js';
+import { knn, type LabelledFeatures } from './knn/knn.js';
+import { linearProbe } from './linear/linear.js';
+import { partitionById, VALIDATION_FRACTION } from './partition.js';
+import type { PhotoFeatures } from './photoFeatures.js';
+import { runR2 } from './r2/runR2.js';
+
+export type EvalTask = 'r2' | 'knn' | 'linear';
+export const EVAL_TASKS = ['r2', 'knn', 'linear'] as const satisfies readonly EvalTask[];
+
+export interface EncoderTasksOptions {
+  readonly tasks: readonly EvalTask[];
+  readonly features: PhotoFeatures;
+  readonly data: EvaluationData;
+  readonly settings: Config['eval'];
+  readonly onProgress: (text: string) => void;
+  /** Adds seconds to a part of the evaluation. */
+  readonly addSeconds: (part: string, seconds: number) => void;
+}
+
+/** Runs the tasks in a fixed order and leaves the features in `options.features`. */
+export async function runEncoderTasks(options: EncoderTasksOptions): Promise<TaskReports> {
+  const { tasks } = options;
+  const r2 = tasks.includes('r2') ? await runR2(options) : undefined;
+  const labelled = tasks.includes('knn') || tasks.includes('linear') ? await labelledParts(options) : undefined;
+  const timed = <T>(part: string, work: () => T): T => {
+    options.onProgress(part);
+    const start = performance.now();
+    const result = work();
+    options.addSeconds(part, (performance.now() - start) / 1000);
+    return result;
+  };
+  const reports: { -readonly [Task in keyof TaskReports]: TaskReports[Task] } = {};
+  if (r2 !== undefined) reports.r2 = r2;
+  if (labelled !== undefined && tasks.includes('knn')) {
+    const { top1, k, interval, protocol } = timed('knn', () => knn(labelled.train, labelled.test, options.settings.knnK));
+    reports.knn = { top1, k, interval, protocol };
+  }
+  if (labelled !== undefined && tasks.includes('linear')) {
+    const { top1, interval, protocol } = timed('linear', () => probe(labelled.train, labelled.test, labelled.trainIds));
+    reports.linear = { top1, interval, protocol };
+  }
+  return reports;
+}
+
+/** Features and classes of both parts on the plain central squares. */
+async function labelledParts({ data, features }: EncoderTasksOptions): Promise<{
+  readonly train: LabelledFeatures;
+  readonly test: LabelledFeatures;
+  readonly trainIds: readonly string[];
+}> {
+  const { classNames } = data.train.source;
+  const labelled = async (part: EvaluationPart): Promise<LabelledFeatures & { indices: Int32Array }> => {
+    const { features: rows, indices } = await features.originals(part, 'zeros');
+    return { features: rows, labels: labelsOf(part, indices, classNames), indices };
+  };
+  const train = await labelled(data.train);
+  const test = await labelled(data.test);
+  return { train, test, trainIds: idsOf(data.train, train.indices) };
+}
+
+/** The linear probe with the training photos split into fit and validation by image. */
+function probe(train: LabelledFeatures, test: LabelledFeatures, ids: readonly string[]): ReturnType<typeof linearProbe> {
+  const { kept, heldOut } = partitionById(ids, VALIDATION_FRACTION, 'validation');
+  return scope(() => {
+    const pick = (images: Int32Array): LabelledFeatures => ({
+      features: train.features.indexSelect(0, tensor(images)),
+      labels: images.map((image) => train.labels[image] ?? 0),
+    });
+    return linearProbe(pick(kept), pick(heldOut), test);
+  });
+}
+

@@ -1,0 +1,130 @@
+/**
+ * `halfway eval`: what the frozen features of a run know, beside those of an untrained encoder of the same shape.
+ * Opens everything before the first photo is rendered, so that mistakes cost nothing; never touches the training.
+ */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { configSchema, type Config } from '../config/schema.js';
+import { ConfigError, RunError } from '../errors.js';
+import { REPORT_VERSION, type EvalReport, type FeatureKind, type TaskReports } from '../protocol/report.js';
+import { loadEncoder } from '../run/loadEncoder.js';
+import { runEncoderTasks, type EvalTask } from './encoderTasks.js';
+import { EvaluationData, requireClasses } from './evaluationData.js';
+import { FeatureCache } from './featureCache.js';
+import type { FrozenNetwork } from './features.js';
+import { PhotoFeatures } from './photoFeatures.js';
+import { writeReport } from './writeReport.js';
+
+/** Seed of the untrained encoder, fixed so that every report has the same one beside it. */
+const UNTRAINED_SEED = 0;
+
+export interface EvaluateOptions {
+  /** A run folder (its last checkpoint), or a safetensors file of weights. */
+  readonly run: string;
+  readonly tasks: readonly EvalTask[];
+  /** Photos that heads are fitted on and neighbours come from. */
+  readonly train: readonly string[];
+  /** Photos that are asked about once; without them 20 % of `train` by hash of the id. */
+  readonly test?: readonly string[];
+  readonly features?: FeatureKind; // the run's eval.features by default
+  /** `random`: the same tasks for an untrained encoder of the same shape. */
+  readonly baseline?: 'random';
+  /** Sections that take the place of the run's. Thetas are drawn from the schema's default ranges unless given here. */
+  readonly settings?: {
+    readonly eval?: Config['eval'];
+    readonly transform?: Config['transform'];
+    readonly data?: Config['data'];
+  };
+  /** Photos opened before: several encoders then share the renderings. `train` and `test` are not read. */
+  readonly photos?: EvaluationData;
+  /** Told what is being done, a few times a second at most by task. */
+  readonly onProgress?: (text: string) => void;
+}
+
+/**
+ * Evaluates an encoder and, for a run folder, writes RUN/reports/eval-<features>.json.
+ *
+ * @example const report = await evaluate({ run: 'runs/a', tasks: ['r2', 'knn'], train: ['photos'], baseline: 'random' });
+ * @throws ConfigError, DataError, RunError for what the user can mend
+ */
+export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
+  const start = performance.now();
+  if (options.tasks.length === 0) throw new ConfigError('eval: needs at least one task, got none; name some of r2, knn, linear');
+  const loaded = loadEncoder(options.run);
+  const kind = options.features ?? loaded.config.eval.features;
+  const settings = options.settings?.eval ?? loaded.config.eval;
+  const reportPath = loaded.runDir === undefined ? undefined : join(loaded.runDir, 'reports', `eval-${kind}.json`);
+  if (reportPath !== undefined) requireWritable(reportPath);
+  const data = options.photos ?? openPhotos(options, loaded.config);
+  if (options.tasks.includes('knn') || options.tasks.includes('linear')) requireClasses(data);
+
+  const timings: Record<string, number> = {};
+  const addSeconds = (part: string, seconds: number): void => {
+    timings[part] = (timings[part] ?? 0) + seconds;
+  };
+  const renderedBefore = data.renderSeconds;
+  const onProgress = options.onProgress ?? ((): void => undefined);
+  const cache = new FeatureCache(cacheFolder(options.run, loaded.runDir), onProgress);
+  const tasksOf = async (network: FrozenNetwork, label: 'trained' | 'untrained'): Promise<TaskReports> => {
+    const features = new PhotoFeatures({
+      ...{ network, label, kind, data, cache, addSeconds },
+      transform: options.settings?.transform ?? configSchema.parse({}).transform,
+      thetasPerImage: settings.r2.anglesPerImage,
+      onProgress: (text) => onProgress(`${label}: ${text}`),
+    });
+    try {
+      return await runEncoderTasks({ tasks: options.tasks, features, data, settings, addSeconds, onProgress });
+    } finally {
+      features.dispose();
+    }
+  };
+  const tasks = await tasksOf(loaded, 'trained');
+  const baseline =
+    options.baseline === undefined
+      ? undefined
+      : await tasksOf(loadEncoder(options.run, { random: UNTRAINED_SEED }), 'untrained');
+  addSeconds('rendering', data.renderSeconds - renderedBefore);
+  const report: EvalReport = {
+    version: REPORT_VERSION,
+    source: loaded.source,
+    features: kind,
+    data: {
+      train: data.train.description,
+      test: data.test.description,
+      numTrain: data.train.indices.length,
+      numTest: data.test.indices.length,
+    },
+    tasks,
+    ...(baseline === undefined ? {} : { baseline }),
+    seconds: (performance.now() - start) / 1000,
+    timings,
+  };
+  if (reportPath !== undefined) writeReport(reportPath, report);
+  return report;
+}
+
+function openPhotos(options: EvaluateOptions, config: Config): EvaluationData {
+  return new EvaluationData({
+    train: options.train,
+    ...(options.test === undefined ? {} : { test: options.test }),
+    data: options.settings?.data ?? config.data,
+  });
+}
+
+/** RUN/cache, or a folder next to a file of weights. */
+function cacheFolder(source: string, runDir: string | undefined): string {
+  return runDir === undefined ? `${source}.cache` : join(runDir, 'cache');
+}
+
+/** A report that cannot be written at the end would waste everything before it. */
+function requireWritable(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw new RunError(
+      `eval: the run's folder must be writable for the report, got ${error instanceof Error ? error.message : String(error)}; ` +
+        'change its permissions, or evaluate a copy',
+    );
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The photos of an evaluation: which are for training heads, which for the test, and their renderings, made once for
+ * all encoders and kept in memory where they fit.
+ */
+import { createHash } from 'node:crypto';
+import type { Config } from '../config/schema.js';
+import { renderSquares } from '../data/squares.js';
+import { openSource } from '../data/sources/openSource.js';
+import type { Source } from '../data/sources/source.js';
+import { DataError } from '../errors.js';
+import type { SquareChunk } from './features.js';
+import { partitionById, TEST_FRACTION } from './partition.js';
+
+/** Renderings of one part at one size that are kept; larger ones are made again for each use. */
+const MEMORY_BYTES = 2 ** 30;
+
+/** Photos of one side of the evaluation. */
+export interface EvaluationPart {
+  readonly name: 'train' | 'test';
+  readonly source: Source;
+  readonly indices: Int32Array; // positions in the source
+  /** For people: paths, and how the photos were chosen. */
+  readonly description: string;
+}
+
+export interface EvaluationDataOptions {
+  readonly train: readonly string[];
+  /** Without it 20 % of the train photos, by hash of the id, are the test part. */
+  readonly test?: readonly string[];
+  readonly data: Config['data'];
+}
+
+/** Opens the photos and says which are for what. Pixels are rendered when they are asked for. */
+export class EvaluationData {
+  readonly train: EvaluationPart;
+  readonly test: EvaluationPart;
+  /** Seconds spent waiting for pixels so far. */
+  renderSeconds = 0;
+  readonly #data: Config['data'];
+  readonly #kept = new Map<string, readonly SquareChunk[]>();
+
+  /** @throws DataError where a source cannot be opened, a part is too small, or a photo is in both parts */
+  constructor(options: EvaluationDataOptions) {
+    const { train, test } = openParts(options);
+    requirePhotos(train);
+    requirePhotos(test);
+    this.train = train;
+    this.test = test;
+    this.#data = options.data;
+  }
+
+  /** Share of unreadable photos that is still accepted. */
+  get maxBadFraction(): number {
+    return this.#data.maxBadFraction;
+  }
+
+  /** Central squares of a part's readable photos at `sizePx`, in order. */
+  async *squares(part: EvaluationPart, sizePx: number): AsyncGenerator<SquareChunk> {
+    const key = `${part.name}-${sizePx}`;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) {
+      yield* kept;
+      return;
+    }
+    const fits = part.indices.length * 3 * sizePx * sizePx <= MEMORY_BYTES;
+    const chunks: SquareChunk[] = [];
+    let before = performance.now();
+    for await (const chunk of renderSquares(part.source, part.indices, { sizePx, config: { data: this.#data } })) {
+      this.renderSeconds += (performance.now() - before) / 1000;
+      if (fits) chunks.push(chunk);
+      yield chunk;
+      before = performance.now();
+    }
+    this.renderSeconds += (performance.now() - before) / 1000;
+    if (fits) this.#kept.set(key, chunks);
+  }
+}
+
+/** What identifies the photos of a part, in their order. */
+export function photosKey(part: EvaluationPart): string {
+  const { indices, source } = part;
+  const bytes = new Uint8Array(indices.buffer, indices.byteOffset, indices.byteLength);
+  return createHash('sha256').update(source.fingerprint.hash).update(bytes).digest('hex');
+}
+
+/** Ids of photos by their positions in the source. */
+export function idsOf(part: EvaluationPart, indices: Int32Array): string[] {
+  return Array.from(indices, (index) => part.source.samples[index]?.id ?? '');
+}
+
+/**
+ * Classes of photos by their positions in the source, numbered as in `classNames`.
+ * @throws DataError when a photo has no class, or one that `classNames` does not hold
+ */
+export function labelsOf(part: EvaluationPart, indices: Int32Array, classNames: readonly string[]): Int32Array {
+  const numbers = new Map(classNames.map((name, label) => [name, label]));
+  return indices.map((index) => {
+    const sample = part.source.samples[index];
+    const name = sample?.label === undefined ? undefined : part.source.classNames[sample.label];
+    const label = name === undefined ? undefined : numbers.get(name);
+    if (label !== undefined) return label;
+    throw new DataError(
+      `knn, linear: every ${part.name} photo needs a class that the training photos have, got ${name ?? 'none'} for ${sample?.id ?? ''}; ` +
+        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2',
+      sample === undefined ? {} : { sampleId: sample.id, path: sample.path },
+    );
+  });
+}
+
+/** Says before any work whether the classes that k-NN and the linear probe need are there. */
+export function requireClasses(data: EvaluationData): void {
+  const { classNames } = data.train.source;
+  if (classNames.length < 2) {
+    const got = classNames.length === 0 ? 'no classes' : `the one class ${classNames[0] ?? ''}`;
+    throw new DataError(
+      `knn, linear: the photos need at least two classes, got ${got} in ${data.train.source.paths.join(', ')}; ` +
+        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2',
+    );
+  }
+  labelsOf(data.train, data.train.indices, classNames);
+  labelsOf(data.test, data.test.indices, classNames);
+}
+
+function openParts({ train, test }: EvaluationDataOptions): { train: EvaluationPart; test: EvaluationPart } {
+  const source = openSource(train);
+  if (test !== undefined && test.length > 0) {
+    const testSource = openSource(test);
+    requireNoOverlap(source, testSource);
+    return { train: wholePart('train', source), test: wholePart('test', testSource) };
+  }
+  const ids = source.samples.map(({ id }) => id);
+  const { kept, heldOut } = partitionById(ids, TEST_FRACTION, 'test');
+  const share = (percent: number): string =>
+    `${source.paths.join(', ')}: ${percent} % of the photos by hash of the id (no test photos were named)`;
+  return {
+    train: { name: 'train', source, indices: kept, description: share(100 - 100 * TEST_FRACTION) },
+    test: { name: 'test', source, indices: heldOut, description: share(100 * TEST_FRACTION) },
+  };
+}
+
+function wholePart(name: 'train' | 'test', source: Source): EvaluationPart {
+  return { name, source, indices: Int32Array.from(source.samples.keys()), description: source.paths.join(', ') };
+}
+
+function requireNoOverlap(train: Source, test: Source): void {
+  const location = ({ path, offsetBytes }: Source['samples'][number]): string => `${path}\0${offsetBytes}`;
+  const seen = new Set(train.samples.map(location));
+  const twice = test.samples.filter((sample) => seen.has(location(sample)));
+  const example = twice[0];
+  if (example === undefined) return;
+  throw new DataError(
+    `eval: training and test photos must differ, got ${twice.length} that are in both, such as ${example.id}; ` +
+      'name other test photos, or leave --test out and 20 % of the photos are held out',
+    { sampleId: example.id, path: example.path },
+  );
+}
+
+/** A head needs photos to fit, to choose and to test; 20 is far below what gives a useful interval. */
+const LEAST_PHOTOS = { train: 20, test: 2 } as const;
+
+function requirePhotos(part: EvaluationPart): void {
+  const least = LEAST_PHOTOS[part.name];
+  if (part.indices.length >= least) return;
+  throw new DataError(
+    `eval: needs at least ${least} ${part.name} photos, got ${part.indices.length} from ${part.description}; add photos`,
+  );
+}

@@ -1,0 +1,161 @@
+/**
+ * The frozen encoder as a function of pixels, and the loop that applies it to rendered photos, batch by batch.
+ *
+ * B images of an encoder batch, C side of a rendering and S side of a view in pixels, N patches, D features.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { generator, noGrad, scope, tensor, type Tensor } from '@halfway/torch';
+import type { ForwardContext } from '@halfway/torch/nn';
+import type { Config } from '../config/schema.js';
+import type { Adapter } from '../models/adapter.js';
+import type { Encoder, Tokens } from '../models/encoder.js';
+import type { FeatureKind } from '../protocol/report.js';
+import { normalize } from '../transforms/pixels.js';
+
+/** Images f32 [B, 3, S, S] in [0, 1] to features f32 [B, D], without a graph. */
+export type FeatureFunction = (images: Tensor) => Tensor;
+
+/** What a feature function is made of. */
+export interface FrozenNetwork {
+  readonly encoder: Encoder;
+  readonly adapter: Adapter;
+  readonly config: Config;
+}
+
+/** Rendered photos: their positions in the source and their pixels, u8 [n, 3, C, C]. */
+export interface SquareChunk {
+  readonly indices: Int32Array;
+  readonly pixels: Uint8Array;
+}
+
+/** Tokens of an encoder batch at most: keeps the activations of a batch in the tens of megabytes. */
+const BATCH_TOKENS = 8704;
+
+/** Images of an encoder batch for an encoder of this grid: 512 at 17 tokens, 44 at 197. */
+export function encoderBatch(encoder: Encoder): number {
+  return Math.max(8, Math.min(512, Math.floor(BATCH_TOKENS / (encoder.gridPatches ** 2 + 1))));
+}
+
+/**
+ * Features of a kind:
+ * - `cls`: the class token; `mean`: the mean of the patch tokens, both of the encoder, after its final norm;
+ * - `invariant`, `equivariant`: that half of the adapter's patch tokens, mean over patches.
+ *
+ * Arithmetic is float32 whatever the training used.
+ */
+export function featureFunction(network: FrozenNetwork, kind: FeatureKind): FeatureFunction {
+  const ctx: ForwardContext = { train: false, rng: generator(0), computeDtype: 'float32' };
+  return (images) =>
+    noGrad(() => scope(() => pooled(network, network.encoder.forward(normalize(images), ctx), kind, ctx)));
+}
+
+function pooled(network: FrozenNetwork, tokens: Tokens, kind: FeatureKind, ctx: ForwardContext): Tensor {
+  switch (kind) {
+    case 'cls':
+      return tokens.cls; // [B, D]
+    case 'mean':
+      return tokens.patches.mean([1]); // [B, D]
+    case 'invariant':
+    case 'equivariant': {
+      const { dim, equivariantDim, equiFirst } = network.config.split;
+      const adapted = network.adapter.forward(tokens, ctx).patches.mean([1]); // [B, d]
+      const equivariantAt = equiFirst ? 0 : dim - equivariantDim;
+      return kind === 'equivariant'
+        ? adapted.narrow(1, equivariantAt, equivariantDim)
+        : adapted.narrow(1, equiFirst ? equivariantDim : 0, dim - equivariantDim);
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** f32 [count, 3, C, C] in [0, 1] of `count` images from `first` on. */
+export function imagesOf(chunk: SquareChunk, sidePx: number, first: number, count: number): Tensor {
+  const bytes = 3 * sidePx * sidePx;
+  const pixels = chunk.pixels.subarray(first * bytes, (first + count) * bytes);
+  return tensor(pixels, { shape: [count, 3, sidePx, sidePx] })
+    .to('float32')
+    .div(255);
+}
+
+/**
+ * Calls `visit` with batches of at most `batchImages` rendered photos, each call in a scope and without gradients, and
+ * lets the process breathe between them.
+ *
+ * @param visit gets f32 [B, 3, C, C] in [0, 1] and the photos' positions in the source
+ */
+export async function forEachBatch(
+  chunks: AsyncIterable<SquareChunk>,
+  sidePx: number,
+  batchImages: number,
+  visit: (images: Tensor, indices: Int32Array) => void,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    for (let first = 0; first < chunk.indices.length; first += batchImages) {
+      const count = Math.min(batchImages, chunk.indices.length - first);
+      noGrad(() =>
+        scope(() => {
+          visit(imagesOf(chunk, sidePx, first, count), chunk.indices.subarray(first, first + count));
+        }),
+      );
+      await nextTurn();
+    }
+  }
+}
+
+/** Rows of features written one batch after the other; the width is known with the first batch. */
+export class FeatureRows {
+  readonly #numRows: number;
+  #values: Float32Array | undefined;
+  #dim = 0;
+
+  /** @param numRows rows at most */
+  constructor(numRows: number) {
+    this.#numRows = numRows;
+  }
+
+  /** Writes f32 [b, D] to the rows first, first + stride, first + 2 stride, ... */
+  write(features: Tensor, first: number, stride: number): void {
+    const dim = features.shape[1] ?? 0;
+    this.#values ??= new Float32Array(this.#numRows * dim);
+    this.#dim = dim;
+    const values = features.to('float32').toTypedArray() as Float32Array;
+    for (let row = 0; row * dim < values.length; row++) {
+      this.#values.set(values.subarray(row * dim, (row + 1) * dim), (first + row * stride) * dim);
+    }
+  }
+
+  /** The first `numRows` rows, f32 [numRows, D]. */
+  toTensor(numRows: number): Tensor {
+    const values = this.#values ?? new Float32Array(0);
+    return tensor(values.subarray(0, numRows * this.#dim), { shape: [numRows, this.#dim] });
+  }
+}
+
+/** Features of rendered photos and the photos' positions in the source (unreadable photos are not among them). */
+export interface EncodedPhotos {
+  readonly features: Tensor; // f32 [n, D]
+  readonly indices: Int32Array; // [n]
+}
+
+/**
+ * Encodes one view of each rendered photo.
+ * @param numPhotos photos that the chunks hold at most
+ * @param view f32 [B, 3, C, C] to the view f32 [B, 3, S, S] that the encoder sees
+ */
+export async function encodePhotos(
+  chunks: AsyncIterable<SquareChunk>,
+  numPhotos: number,
+  renderingPx: number,
+  view: (renderings: Tensor) => Tensor,
+  encode: FeatureFunction,
+  batchImages: number,
+): Promise<EncodedPhotos> {
+  const rows = new FeatureRows(numPhotos);
+  const indices: number[] = [];
+  await forEachBatch(chunks, renderingPx, batchImages, (renderings, positions) => {
+    rows.write(encode(view(renderings)), indices.length, 1);
+    indices.push(...positions);
+  });
+  return { features: rows.toTensor(indices.length), indices: Int32Array.from(indices) };
+}

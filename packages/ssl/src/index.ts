@@ -1,0 +1,16 @@
+// @halfway/ssl: pretraining, evaluation and their parts as a library. The command line is a thin layer over it.
+
+export { loadRecipe, recipeNames } from './config/recipe.js';
+export { configJsonSchema, parseConfig } from './config/parse.js';
+export type { Config } from './config/schema.js';
+export { ConfigError, DataError, RunError } from './errors.js';
+export { openSource } from './data/sources/openSource.js';
+export type { Source } from './data/sources/source.js';
+export { evaluate, type EvaluateOptions } from './eval/evaluate.js';
+export { formatReport } from './eval/formatReport.js';
+export { loadEncoder, type LoadedEncoder } from './run/loadEncoder.js';
+export { InterruptedError, pretrain, type PretrainOptions, type PretrainProgress } from './train/pretrain.js';
+export { DivergedError } from './train/divergedError.js';
+export type { EvalReport } from './protocol/report.js';
+export type { MetricRow } from './protocol/metrics.js';
+export type { PretrainSummary, RunManifest } from './protocol/run.js';

@@ -1,0 +1,156 @@
+/**
+ * Decoders D_k: equivariant features of both views to one image. One linear layer and four convolutions (paper 3.2);
+ * everything else about them is our design (recipes: the paper leaves it open). Discarded after pretraining.
+ *
+ * Channels C0 -> C0/2 -> C0/4 -> C0/8 -> 3, an activation after the first three, none after the last. Maps are kept
+ * channels-last: that is how the linear layer's rows already lie in memory, and convolutions are as fast or faster there.
+ *
+ * B images, N = G * G patches, E equivariant features, S output side, C0 channels after the linear layer.
+ */
+import type { Generator, Tensor } from '@halfway/torch';
+import * as torch from '@halfway/torch';
+import { Conv2d, ConvTranspose2d, Linear, Module } from '@halfway/torch/nn';
+import type { ForwardContext } from '@halfway/torch/nn';
+import type { Config } from '../config/schema.js';
+import { ConfigError } from '../errors.js';
+import { zip } from '../pairs.js';
+
+export interface DecoderConfig {
+  readonly kind: Config['decoder']['kind'];
+  readonly channels: number; // C0
+  readonly activation: Config['decoder']['activation'];
+  readonly concat: Config['recon']['concat'];
+  readonly equivariantDim: number; // E
+  readonly gridPatches: number; // G
+  readonly patchPx: number;
+  readonly sizePx: number; // S
+}
+
+/** Joined features of both views (`joinFeatures`), in the compute dtype, to an image f32 [B, 3, S, S], contiguous. */
+export interface Decoder extends Module {
+  forward(joined: Tensor, ctx: ForwardContext): Tensor;
+}
+
+/** The decoder of a configuration; the one switch over kinds. Throws ConfigError when C0 is no multiple of 8. */
+export function createDecoder(config: DecoderConfig, rng: Generator): Decoder {
+  if (config.channels % 8 !== 0) {
+    const below = Math.max(8, Math.floor(config.channels / 8) * 8);
+    throw new ConfigError(
+      `decoder.channels: must be a multiple of 8, got ${config.channels}; use ${below} or ${below + 8}`,
+      'decoder.channels',
+    );
+  }
+  switch (config.kind) {
+    case 'token_grid':
+    case 'conv_upsample':
+      return new GridDecoder(config, rng);
+    case 'global':
+      return new GlobalDecoder(config, rng);
+    default:
+      return config.kind satisfies never;
+  }
+}
+
+/**
+ * The two views' equivariant patch features, each [B, N, E], as the input of a decoder.
+ * `feature`: tokens are paired by index, [B, N, 2E]. `token`: one sequence after the other, [B, 2N, E].
+ */
+export function joinFeatures(first: Tensor, second: Tensor, concat: DecoderConfig['concat']): Tensor {
+  return torch.cat([first, second], concat === 'feature' ? 2 : 1);
+}
+
+/** What one of the four convolutions does to the side of its map. */
+type Stage = 'flat' | 'transposed' | 'nearest';
+
+/** Four stages that grow the side by P (at most 16): the last log2(P) of them double it, the first keep it. */
+function stagesOf(kind: DecoderConfig['kind'], patchPx: number): Stage[] {
+  const doublings = kind === 'global' ? 4 : Math.min(4, Math.ceil(Math.log2(patchPx)));
+  const double: Stage = kind === 'conv_upsample' ? 'nearest' : 'transposed';
+  return Array.from({ length: 4 }, (_, i) => (i >= 4 - doublings ? double : 'flat'));
+}
+
+/** The four convolutions, held by both kinds of decoder under the name `convs`. */
+function createConvs(stages: readonly Stage[], channels: number, rng: Generator): (Conv2d | ConvTranspose2d)[] {
+  const plan = [channels, channels / 2, channels / 4, channels / 8, 3];
+  return zip(stages, zip(plan.slice(0, -1), plan.slice(1))).map(([stage, [from, to]]) => {
+    return stage === 'transposed'
+      ? new ConvTranspose2d(from, to, { kernel: 4, stride: 2, padding: 1 }, rng)
+      : new Conv2d(from, to, { kernel: 3, padding: 1 }, rng);
+  });
+}
+
+/** The convolutions in turn, then f32, then a bilinear resize where the stages do not end at S. */
+function paint(
+  map: Tensor,
+  convs: readonly (Conv2d | ConvTranspose2d)[],
+  stages: readonly Stage[],
+  { activation, sizePx }: DecoderConfig,
+  ctx: ForwardContext,
+): Tensor {
+  let x = map; // [B, C0, side, side]
+  for (const [i, [conv, stage]] of zip(convs, stages).entries()) {
+    if (i > 0) x = activation === 'relu' ? x.relu() : x.gelu();
+    if (stage === 'nearest') x = doubleNearest(x);
+    x = conv.forward(x, ctx);
+  }
+  // Contiguous before the loss: mixed memory formats would cost more there than this copy.
+  const image = x.contiguous().to('float32'); // [B, 3, side, side]
+  return image.shape[2] === sizePx ? image : image.upsampleBilinear2d([sizePx, sizePx], false);
+}
+
+/** [B, C, side, side] to [B, C, 2 side, 2 side], every pixel four times. */
+function doubleNearest(map: Tensor): Tensor {
+  const [, , height = 0, width = 0] = map.shape;
+  return map.upsampleNearest2d([2 * height, 2 * width]);
+}
+
+/** Linear per token -> grid of tokens -> convolutions. With `token`, one linear map serves both views' tokens. */
+class GridDecoder extends Module implements Decoder {
+  readonly linear: Linear;
+  readonly convs: (Conv2d | ConvTranspose2d)[];
+  readonly config: DecoderConfig;
+  readonly stages: readonly Stage[];
+
+  constructor(config: DecoderConfig, rng: Generator) {
+    super();
+    const { concat, equivariantDim, channels } = config;
+    this.config = config;
+    this.stages = stagesOf(config.kind, config.patchPx);
+    // `token` has half the channels from each view, stacked to C0.
+    this.linear =
+      concat === 'feature'
+        ? new Linear(2 * equivariantDim, channels, rng)
+        : new Linear(equivariantDim, channels / 2, rng);
+    this.convs = createConvs(this.stages, channels, rng);
+  }
+
+  forward(joined: Tensor, ctx: ForwardContext): Tensor {
+    const { gridPatches, channels, concat } = this.config;
+    const linear = this.linear.forward(joined, ctx); // [B, N, C0] or [B, 2N, C0/2]
+    const rows = concat === 'feature' ? linear : torch.cat(linear.chunk(2, 1), 2); // [B, N, C0]
+    const map = rows.reshape([-1, gridPatches, gridPatches, channels]).permute([0, 3, 1, 2]); // [B, C0, G, G]
+    return paint(map, this.convs, this.stages, this.config, ctx);
+  }
+}
+
+/** Mean over tokens -> linear -> 7 x 7 map -> 112 x 112 -> resize: no pairing of tokens between the two crops. */
+class GlobalDecoder extends Module implements Decoder {
+  readonly linear: Linear;
+  readonly convs: (Conv2d | ConvTranspose2d)[];
+  readonly config: DecoderConfig;
+  readonly stages: readonly Stage[];
+
+  constructor(config: DecoderConfig, rng: Generator) {
+    super();
+    const { concat, equivariantDim, channels } = config;
+    this.config = config;
+    this.stages = stagesOf('global', config.patchPx);
+    this.linear = new Linear(concat === 'feature' ? 2 * equivariantDim : equivariantDim, channels * 7 * 7, rng);
+    this.convs = createConvs(this.stages, channels, rng);
+  }
+
+  forward(joined: Tensor, ctx: ForwardContext): Tensor {
+    const map = this.linear.forward(joined.mean([1]), ctx).reshape([-1, this.config.channels, 7, 7]);
+    return paint(map, this.convs, this.stages, this.config, ctx);
+  }
+}

@@ -1,0 +1,172 @@
+import * as torch from '@halfway/torch';
+import { describe, expect, it } from 'vitest';
+import { configSchema } from '../config/schema.js';
+import { Adapter } from './adapter.js';
+import { encodeViews } from './encodeViews.js';
+import { evalContext, expectClose, Fixture, loadWeights, present, relativeError } from './fixture.case.js';
+import { Vit, vitConfig } from './vit.js';
+import type { VitConfig } from './vit.js';
+
+const SMALL: VitConfig = {
+  imagePx: 12,
+  patchPx: 4,
+  widthDim: 10,
+  depth: 2,
+  numHeads: 2,
+  mlpRatio: 3,
+  numRegisters: 2,
+  layerScale: 1e-5,
+  dropPathRate: 0,
+};
+const PLAIN: VitConfig = { ...SMALL, imagePx: 15, patchPx: 5, widthDim: 12, numHeads: 3, mlpRatio: 2, numRegisters: 0 };
+const fixture = new Fixture('models');
+
+function build(config: VitConfig, weights?: string): Vit {
+  const vit = new Vit(config, torch.generator(1));
+  if (weights) loadWeights(vit, fixture.below(`${weights}/w/`));
+  return vit;
+}
+
+describe('vit', () => {
+  it.each([
+    ['vit_plain', { ...PLAIN, layerScale: 0 }],
+    ['vit_full', SMALL],
+  ] as const)('%s: tokens and gradients equal those of an independent PyTorch module', (name, config) => {
+    torch.scope(() => {
+      const vit = build(config, name);
+      const images = fixture.leaf(`${name}/x/images`);
+      const tokens = vit.forward(images, evalContext());
+      let total = torch.zeros([]);
+      for (const part of ['cls', 'registers', 'patches'] as const) {
+        const expected = fixture.get(`${name}/y/${part}`);
+        if (expected.numel > 0) expectClose(tokens[part], expected, part);
+        total = total.add(tokens[part].mul(fixture.get(`${name}/probe/${part}`)).sum());
+      }
+      total.backward();
+      expectClose(images.grad, fixture.get(`${name}/gx/images`), 'images', 2e-5);
+      for (const [key, parameter] of vit.namedParameters()) {
+        // The gradient of the keys' bias is zero but for rounding: compare the whole qkv bias at once.
+        expectClose(parameter.grad, fixture.get(`${name}/g/${key}`), key, 2e-5);
+      }
+    });
+  });
+
+  it.each([20, 8])('%i px: positions are resized bicubically by size', (px) => {
+    torch.scope(() => {
+      const vit = build(SMALL, 'vit_full');
+      const tokens = vit.forward(fixture.get(`vit_full_${px}/x/images`), evalContext());
+      for (const part of ['cls', 'patches'] as const)
+        expectClose(tokens[part], fixture.get(`vit_full_${px}/y/${part}`), part);
+    });
+  });
+
+  it('bfloat16 stays within 3 % of float32', () => {
+    torch.scope(() => {
+      const vit = build(SMALL, 'vit_full');
+      const { patches } = vit.forward(fixture.get('vit_full/x/images'), evalContext('bfloat16'));
+      expect(patches.dtype).toBe('bfloat16');
+      expect(relativeError(patches, fixture.get('vit_full/y/patches'))).toBeLessThan(3e-2);
+    });
+  });
+
+  it('has the names of DINOv2 checkpoints', () => {
+    torch.scope(() => {
+      const block = (i: number): string[] =>
+        ['norm1', 'attn.qkv', 'attn.proj', 'ls1', 'norm2', 'mlp.fc1', 'mlp.fc2', 'ls2'].flatMap((part) =>
+          (part.startsWith('ls') ? ['gamma'] : ['weight', 'bias']).map((leaf) => `blocks.${i}.${part}.${leaf}`),
+        );
+      const expected = [
+        ...['cls_token', 'pos_embed', 'register_tokens', 'patch_embed.proj.weight', 'patch_embed.proj.bias'],
+        ...[0, 1].flatMap(block),
+        ...['norm.weight', 'norm.bias'],
+      ];
+      expect([...build(SMALL).stateDict().keys()].sort()).toEqual(expected.sort());
+    });
+  });
+
+  it.each([
+    ['tiny', 16, 224, 0, 5_524_416],
+    ['small', 16, 224, 0, 21_665_664],
+    ['base', 16, 224, 0, 85_798_656],
+    ['large', 16, 224, 0, 303_301_632],
+    ['small', 14, 518, 1e-5, 22_056_576 - 384], // DINOv2's count, less its mask token
+    ['base', 14, 518, 1e-5, 86_580_480 - 768],
+    ['large', 14, 518, 1e-5, 304_368_640 - 1024],
+  ] as const)('%s/%i at %i px, LayerScale %f: %i parameters', (size, patch, imagePx, layerScale, expected) => {
+    torch.scope(() => {
+      const { model } = configSchema.parse({ model: { size, patch, imagePx, layerScale } });
+      const { depth, ...config } = vitConfig(model);
+      const count = (d: number): number => new Vit({ ...config, depth: d }, torch.generator(0)).numParameters();
+      expect(count(0) + depth * (count(1) - count(0))).toBe(expected);
+    });
+  });
+
+  it('starts from the iBOT initialisation', () => {
+    torch.scope(() => {
+      const vit = build({ ...SMALL, widthDim: 64 });
+      const block = present(vit.blocks[0]);
+      expect(block.mlp.fc1.weight.std().item()).toBeCloseTo(0.02, 2);
+      expect(present(block.attn.qkv.bias).abs().max().item()).toBe(0);
+      expect(vit.posEmbed.std().item()).toBeCloseTo(0.02, 2);
+      expect(present(vit.registerTokens).abs().max().item()).toBeLessThan(1e-5);
+      const bound = 1 / Math.sqrt(3 * 4 * 4); // PyTorch's Conv2d default
+      expect(vit.patchEmbed.proj.weight.abs().max().item()).toBeLessThanOrEqual(bound);
+      expect(vit.patchEmbed.proj.weight.std().item()).toBeCloseTo(bound / Math.sqrt(3), 2);
+    });
+  });
+
+  it('drop path rises linearly and acts in training only', () => {
+    torch.scope(() => {
+      const vit = build({ ...SMALL, depth: 3, dropPathRate: 0.6, layerScale: 1 });
+      expect(vit.blocks.map((block) => block.dropPathRate)).toEqual([0, 0.3, 0.6]);
+      const images = torch.randn([8, 3, 12, 12], { generator: torch.generator(2) });
+      const run = (train: boolean): torch.Tensor => vit.forward(images, evalContext('float32', train)).cls;
+      expect(relativeError(run(false), run(false))).toBe(0);
+      expect(relativeError(run(true), run(false))).toBeGreaterThan(1e-3);
+    });
+  });
+
+  it('names the nearest sizes when the patch does not divide the image', () => {
+    expect(() => build({ ...SMALL, imagePx: 30, patchPx: 8 })).toThrow(
+      "model.imagePx: an image's side must be a multiple of the patch, got 30 px and patch 8 px; use 24 or 32 px",
+    );
+    expect(() => build({ ...SMALL, imagePx: 6, patchPx: 8 })).toThrow('use 8 px');
+    torch.scope(() => {
+      const vit = build(SMALL);
+      expect(() => vit.forward(torch.zeros([1, 3, 13, 13]), evalContext())).toThrow('use 12 or 16 px');
+      expect(() => vit.forward(torch.zeros([1, 3, 12, 16]), evalContext())).toThrow(
+        'vit: images must be square, got 12 x 16 px',
+      );
+    });
+  });
+
+  it('names width and heads that do not fit', () => {
+    expect(() => build({ ...SMALL, widthDim: 10, numHeads: 3 })).toThrow(
+      'model.numHeads: width must be a multiple of the heads, got width 10 and 3 heads',
+    );
+  });
+});
+
+describe('encodeViews', () => {
+  it('gives the tokens of separate passes, in order, with views of two sizes', () => {
+    torch.scope(() => {
+      const encoder = build(SMALL, 'vit_full');
+      const adapter = new Adapter(encoder.widthDim, 7, torch.generator(4));
+      const generator = torch.generator(5);
+      const views = [12, 8, 12].map((px) => torch.randn([2, 3, px, px], { generator }));
+      const together = encodeViews({ encoder, adapter }, views, evalContext());
+      for (const [i, view] of views.entries()) {
+        const alone = adapter.forward(encoder.forward(view, evalContext()), evalContext());
+        expectClose(together[i]?.cls, alone.cls, `cls of view ${i}`);
+        expectClose(together[i]?.patches, alone.patches, `patches of view ${i}`);
+      }
+    });
+  });
+
+  it('leaves no tensor behind', () => {
+    const [encoder, adapter] = [build(SMALL), new Adapter(SMALL.widthDim, 7, torch.generator(4))];
+    const before = torch.memory.stats().liveTensors;
+    torch.scope(() => encodeViews({ encoder, adapter }, [torch.ones([2, 3, 12, 12])], evalContext()).length);
+    expect(torch.memory.stats().liveTensors).toBe(before);
+  });
+});

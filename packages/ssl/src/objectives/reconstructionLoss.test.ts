@@ -1,0 +1,61 @@
+import * as torch from '@halfway/torch';
+import type { Tensor } from '@halfway/torch';
+import { describe, expect, it } from 'vitest';
+import { expectClose, expectGradient, Fixture } from '../models/fixture.case.js';
+import { reconstructionLoss } from './reconstructionLoss.js';
+import { fromTargetSpace, toTargetSpace } from './targetSpace.js';
+
+const fixture = new Fixture('reconstruct');
+const SPACES = ['normalized', 'rgb01', 'patch_norm'] as const;
+const PATCH_PX = 3;
+
+describe('reconstructionLoss', () => {
+  const images = (kind: string): Tensor[] => [0, 1].map((k) => fixture.get(`${kind}/${k}`));
+
+  it.each(SPACES)('%s targets equal an independent reference, and go back to RGB', (space) => {
+    torch.scope(() => {
+      for (const [k, rgb] of images('rgb').entries()) {
+        const target = toTargetSpace(rgb, space, PATCH_PX);
+        expectClose(target, fixture.get(`target/${space}/${k}`), `target ${k}`);
+        expectClose(fromTargetSpace(target, rgb, space, PATCH_PX), rgb, `back ${k}`);
+      }
+    });
+  });
+
+  it.each(
+    SPACES.flatMap((space) =>
+      (['mean', 'sum_pixels'] as const).flatMap((reduction) =>
+        (['all', 'valid'] as const).map((region) => [space, reduction, region] as const),
+      ),
+    ),
+  )('%s, %s, %s pixels: value and gradients equal an independent reference', (space, reduction, region) => {
+    torch.scope(() => {
+      const key = `${space}/${reduction}/${region}`;
+      const decoded = [0, 1].map((k) => fixture.leaf(`decoded/${k}`));
+      const targets = images('rgb').map((rgb) => toTargetSpace(rgb, space, PATCH_PX));
+      const loss = reconstructionLoss(decoded, targets, {
+        reduction,
+        ...(region === 'valid' && { valid: images('mask') }),
+      });
+      expectClose(loss, fixture.get(`${key}/loss`), 'loss');
+      loss.backward();
+      for (const [k, leaf] of decoded.entries()) expectClose(leaf.grad, fixture.get(`${key}/g${k}`), `gradient ${k}`);
+    });
+  });
+
+  it.each(['mean', 'sum_pixels'] as const)('%s: gradients equal finite differences, masked or not', (reduction) => {
+    torch.scope(() => {
+      const doubles = (kind: string): Tensor[] => images(kind).map((image) => image.to('float64'));
+      const [decoded, targets, valid] = [doubles('decoded'), doubles('rgb'), doubles('mask')];
+      expectGradient((inputs) => reconstructionLoss(inputs, targets, { reduction }), decoded);
+      expectGradient((inputs) => reconstructionLoss(inputs, targets, { reduction, valid }), decoded);
+    });
+  });
+
+  it('is 0, not NaN, when no pixel is valid', () => {
+    torch.scope(() => {
+      const valid = images('mask').map((mask) => mask.mul(0));
+      expect(reconstructionLoss(images('decoded'), images('rgb'), { reduction: 'mean', valid }).item()).toBe(0);
+    });
+  });
+});

@@ -1,0 +1,51 @@
+/**
+ * The loss of the reconstruction task, and the same error by region.
+ *
+ * B images, C = 3 channels, H = W = S pixels, K targets.
+ */
+import type { Tensor } from '@halfway/torch';
+import * as torch from '@halfway/torch';
+import type { Config } from '../config/schema.js';
+import { zip } from '../pairs.js';
+
+export interface LossOptions {
+  readonly reduction: Config['recon']['reduction'];
+  readonly valid?: readonly Tensor[];
+}
+
+/**
+ * 1/K sum_k of the squared error of decoded_k against targets_k, f32 []; each [B, 3, S, S] in the same space.
+ * `mean`: mean over B, C, H, W. `sum_pixels`: mean over B of the sum over C, H, W.
+ * With `valid` (f32 [B, 1, S, S] of 0 and 1, one per k) only pixels where it is 1 are summed and counted.
+ */
+export function reconstructionLoss(
+  decoded: readonly Tensor[],
+  targets: readonly Tensor[],
+  { reduction, valid }: LossOptions,
+): Tensor {
+  const errors = zip(decoded, targets).map(([image, target], k) => {
+    const [batch = 1, channels = 3] = image.shape;
+    const mask = valid?.[k];
+    if (!mask) return reduction === 'mean' ? image.mseLoss(target) : image.sub(target).square().sum().div(batch);
+    const sum = image.sub(target).square().mul(mask).sum();
+    return reduction === 'mean' ? sum.div(mask.sum().mul(channels).clamp(1)) : sum.div(batch);
+  });
+  return errors.reduce((sum, error) => sum.add(error)).div(errors.length);
+}
+
+/**
+ * Mean squared error per pixel inside and outside the photo, averaged over the targets; detached. Without `valid` every
+ * pixel is inside and there is no `reconOutside`; 0 for a region that holds no pixel of the batch.
+ */
+export function errorByRegion(
+  decoded: readonly Tensor[],
+  wanted: readonly Tensor[],
+  valid: readonly Tensor[] | undefined,
+): Record<string, Tensor> {
+  const mean = (region?: readonly Tensor[]): Tensor =>
+    reconstructionLoss(decoded, wanted, { reduction: 'mean', ...(region && { valid: region }) });
+  return torch.noGrad((): Record<string, Tensor> => {
+    if (!valid) return { reconInside: mean() };
+    return { reconInside: mean(valid), reconOutside: mean(valid.map((mask) => mask.neg().add(1))) };
+  });
+}

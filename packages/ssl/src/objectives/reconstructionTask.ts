@@ -1,0 +1,97 @@
+/**
+ * What the reconstruction task is made of, shared by its loss (reconstruct.ts) and its report: the options, the targets
+ * of a batch, and the decoders applied to the features of two views.
+ *
+ * B images, N patches, E equivariant features, S pixels a side, K intermediate states.
+ */
+import type { Generator, Tensor } from '@halfway/torch';
+import type { ForwardContext } from '@halfway/torch/nn';
+import type { Config } from '../config/schema.js';
+import type { DeviceBatch, TransformationPath, View } from '../data/batch.js';
+import { createDecoder, joinFeatures } from '../models/decoder.js';
+import type { Decoder } from '../models/decoder.js';
+import { pairOf } from '../pairs.js';
+import { validRegion } from '../transforms/path.js';
+import type { Transformation } from '../transforms/transformation.js';
+import { reconstructionLoss } from './reconstructionLoss.js';
+import type { SplitTokens } from './split.js';
+import { toTargetSpace } from './targetSpace.js';
+
+export interface ReconstructionOptions extends Omit<Config['recon'], 'target'> {
+  readonly transformation: Transformation;
+  readonly decoder: Pick<Config['decoder'], 'kind' | 'channels' | 'activation'>;
+  readonly clsEqui: Config['split']['clsEqui'];
+  readonly equivariantDim: number; // E
+  readonly patchPx: number;
+}
+
+/** The images to reconstruct in a batch: u_1 .. u_K, and v2 with `includeFinal`. */
+export interface Targets {
+  readonly titles: readonly string[];
+  readonly rgb: readonly Tensor[]; // each f32 [B, 3, S, S] in [0, 1]
+  /** The same in the space of the loss. */
+  readonly wanted: readonly Tensor[];
+  /** Pixels from inside the photo, each f32 [B, 1, S, S] of 1 and 0; absent where every pixel is. */
+  readonly valid: readonly Tensor[] | undefined;
+}
+
+/** What forward and inspect share: the options, and one decoder per target. */
+export interface ReconstructionTask {
+  readonly options: ReconstructionOptions;
+  readonly decoders: readonly Decoder[];
+}
+
+/** Independent decoders for views of `sizePx`. Throws ConfigError when their shape cannot be. */
+export function createTask(options: ReconstructionOptions, sizePx: number, rng: Generator): ReconstructionTask {
+  const { patchPx, equivariantDim, concat, intermediates, includeFinal } = options;
+  const config = { ...options.decoder, concat, equivariantDim, gridPatches: sizePx / patchPx, patchPx, sizePx };
+  const numTargets = intermediates + (includeFinal ? 1 : 0);
+  return { options, decoders: Array.from({ length: numTargets }, () => createDecoder(config, rng)) };
+}
+
+/** D_k of the joined equivariant features of the first two views, each f32 [B, 3, S, S]. */
+export function decode(
+  { decoders, options }: ReconstructionTask,
+  features: readonly SplitTokens[],
+  ctx: ForwardContext,
+): Tensor[] {
+  const part = ({ equivariant: { cls, patches } }: SplitTokens): Tensor =>
+    options.clsEqui === 'broadcast' ? patches.add(cls.unsqueeze(1)) : patches; // [B, N, E]
+  const [z1, z2] = pairOf(features.slice(0, 2).map(part));
+  const joined = joinFeatures(options.source === 'student' ? z1 : z1.detach(), z2, options.concat); // [B, N, 2E] or [B, 2N, E]
+  return decoders.map((decoder) => decoder.forward(joined, ctx));
+}
+
+/** The targets of a batch. Throws Error when the batch brings no path. */
+export function targetsOf(batch: DeviceBatch, options: ReconstructionOptions): Targets {
+  const { transformation, fill, includeFinal, space, patchPx } = options;
+  const { path, view } = pathOf(batch);
+  const rgb = includeFinal ? [...path.states, view.images] : path.states;
+  const [, , sidePx = 0] = view.images.shape;
+  const titles = path.states.map((_, k) => `u${k + 1}`);
+  // Known from the options, so that no step has to ask the device.
+  const showsOutside = transformation.geometric && fill !== 'content';
+  const last = includeFinal && showsOutside ? [validRegion(transformation, path.theta, view.images, sidePx)] : [];
+  return {
+    titles: includeFinal ? [...titles, view.name] : titles,
+    rgb,
+    wanted: rgb.map((images) => toTargetSpace(images, space, patchPx)),
+    valid: showsOutside ? [...path.valid, ...last] : undefined,
+  };
+}
+
+/** The transformed view of a batch and its path. */
+export function pathOf(batch: DeviceBatch): { readonly view: View; readonly path: TransformationPath } {
+  const view = batch.views[1];
+  if (!view?.path) throw new Error('internal: reconstruct: the second view of the batch has no path');
+  return { view, path: view.path };
+}
+
+/** The term `recon`: the loss of decoded images against the targets, under the options' reduction and mask. */
+export function reconstructionTerm(
+  decoded: readonly Tensor[],
+  { wanted, valid }: Targets,
+  { reduction, maskOutside }: ReconstructionOptions,
+): Tensor {
+  return reconstructionLoss(decoded, wanted, { reduction, ...(maskOutside && valid && { valid }) });
+}

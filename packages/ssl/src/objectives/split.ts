@@ -1,0 +1,58 @@
+/**
+ * The split of the adapter's tokens into an invariant and an equivariant part (paper section 3; recipes E.5-1, E.5-2).
+ *
+ * B images, N patches, D = D_inv + D_equi features.
+ */
+import type { Tensor } from '@halfway/torch';
+import { ConfigError } from '../errors.js';
+import type { AdaptedTokens } from '../models/adapter.js';
+import { pairOf } from '../pairs.js';
+
+/** One half of the features: class token and patch tokens. */
+export interface TokenPart {
+  readonly cls: Tensor; // [B, D_part]
+  readonly patches: Tensor; // [B, N, D_part]
+}
+
+export interface SplitTokens {
+  readonly invariant: TokenPart;
+  readonly equivariant: TokenPart;
+}
+
+export interface SplitConfig {
+  readonly equivariantDim: number; // D_equi
+  /** The equivariant part comes first on the feature axis; else the invariant part does. */
+  readonly equiFirst: boolean;
+}
+
+/**
+ * Tokens [..., D] cut on the last axis, without a copy. With D_equi = D the invariant part is empty, which is an error.
+ * Throws ConfigError unless 0 < D_equi < D.
+ */
+export function splitTokens(tokens: AdaptedTokens, { equivariantDim, equiFirst }: SplitConfig): SplitTokens {
+  const featureDim = tokens.cls.shape.at(-1) ?? 0;
+  expectSplit(featureDim, equivariantDim);
+  const invariantDim = featureDim - equivariantDim;
+  const cut = (x: Tensor): readonly [Tensor, Tensor] => {
+    // One split, so that the backward pass is one concatenation.
+    const sizes = equiFirst ? [equivariantDim, invariantDim] : [invariantDim, equivariantDim];
+    const [head, tail] = pairOf(x.split(sizes, -1));
+    return equiFirst ? [tail, head] : [head, tail];
+  };
+  const [clsInvariant, clsEquivariant] = cut(tokens.cls);
+  const [patchesInvariant, patchesEquivariant] = cut(tokens.patches);
+  return {
+    invariant: { cls: clsInvariant, patches: patchesInvariant },
+    equivariant: { cls: clsEquivariant, patches: patchesEquivariant },
+  };
+}
+
+/** Throws ConfigError unless both parts of the split hold at least one feature. */
+export function expectSplit(featureDim: number, equivariantDim: number): void {
+  if (equivariantDim > 0 && equivariantDim < featureDim) return;
+  throw new ConfigError(
+    `split.equivariantDim: must lie between 1 and split.dim - 1, got ${equivariantDim} of ${featureDim}; ` +
+      `use ${Math.max(1, Math.floor(featureDim / 2))} or raise split.dim`,
+    'split.equivariantDim',
+  );
+}

@@ -1,0 +1,134 @@
+/**
+ * VICReg on the invariant part of the features: invariance + variance + covariance of two views' embeddings.
+ * Source: Bardes, Ponce, LeCun 2022 (arXiv 2105.04906), equations 1 to 6, and facebookresearch/vicreg main_vicreg.py.
+ *
+ * B images, N patches, d features of the invariant part, E features of the expander.
+ */
+import type { Generator, Tensor } from '@halfway/torch';
+import * as torch from '@halfway/torch';
+import { Module } from '@halfway/torch/nn';
+import type { ForwardContext } from '@halfway/torch/nn';
+import type { Config } from '../config/schema.js';
+import type { DeviceBatch, ViewRequest } from '../data/batch.js';
+import { Adapter } from '../models/adapter.js';
+import { encodeViews } from '../models/encodeViews.js';
+import { Expander } from '../models/expander.js';
+import { Vit, vitConfig } from '../models/vit.js';
+import { pairOf } from '../pairs.js';
+import { normalize } from '../transforms/pixels.js';
+import type { Objective } from './objective.js';
+import { expectSplit, splitTokens } from './split.js';
+import type { SplitTokens, TokenPart } from './split.js';
+
+// Inside the square root of the variance term. Source: main_vicreg.py; the paper's 1e-4.
+const VARIANCE_EPS = 1e-4;
+
+/** s(X, Y) = mean over B and E of (x - y)^2, f32 []. X and Y are f32 [B, E]. */
+export function invariance(x: Tensor, y: Tensor): Tensor {
+  return x.mseLoss(y);
+}
+
+/** v(Z) = 1/E sum_j max(0, 1 - sqrt(Var(z_j) + 1e-4)) with the unbiased variance over the batch, f32 []. Z is f32 [B, E]. */
+export function variance(z: Tensor): Tensor {
+  const std = z.var([0]).add(VARIANCE_EPS).sqrt(); // [E]
+  return std.neg().add(1).relu().mean();
+}
+
+/** c(Z) = 1/E sum_{i != j} C_ij^2 with C = Zc^T Zc / (B - 1), Zc the centred Z, f32 []. Z is f32 [B, E]. */
+export function covariance(z: Tensor): Tensor {
+  const [batch = 0, width = 0] = z.shape;
+  const centred = z.sub(z.mean([0], true));
+  const matrix = centred
+    .t()
+    .matmul(centred)
+    .div(batch - 1); // [E, E]
+  const squares = matrix.mul(matrix);
+  return squares.sum().sub(squares.diagonal().sum()).div(width);
+}
+
+export interface VicregTerms {
+  readonly invariance: Tensor;
+  readonly variance: Tensor; // mean of both views'
+  readonly covariance: Tensor; // sum of both views'
+}
+
+/** The three terms of two views' embeddings, unweighted: (v(X) + v(Y)) / 2 and c(X) + c(Y), as main_vicreg.py has them. */
+export function vicregTerms(x: Tensor, y: Tensor): VicregTerms {
+  return {
+    invariance: invariance(x, y),
+    variance: variance(x).add(variance(y)).div(2),
+    covariance: covariance(x).add(covariance(y)),
+  };
+}
+
+/** Encoder, adapter and expander, by the names under which they are checkpointed. */
+export class VicregNetwork extends Module {
+  readonly encoder: Vit;
+  readonly adapter: Adapter;
+  readonly expander: Expander;
+
+  constructor(config: VicregConfig, rng: Generator) {
+    super();
+    const { dim, equivariantDim } = config.split;
+    this.encoder = new Vit(vitConfig(config.model), rng);
+    this.adapter = new Adapter(this.encoder.widthDim, dim, rng);
+    this.expander = new Expander(dim - equivariantDim, config.vicreg.expander, rng);
+  }
+}
+
+/** The sections of the configuration that VICReg reads. */
+export type VicregConfig = Pick<Config, 'model' | 'split' | 'vicreg'>;
+
+/**
+ * VICReg as an objective of two views. Terms: invariance, variance, covariance; with `regularizeEqui` also
+ * equiVariance and equiCovariance, on the pooled equivariant part itself. It carries no state.
+ * Throws ConfigError when the split or the encoder's shape cannot be.
+ */
+export function vicreg(config: VicregConfig, rng: Generator): Objective {
+  expectSplit(config.split.dim, config.split.equivariantDim);
+  const { pool, regularizeEqui, ...weights } = config.vicreg;
+  const network = new VicregNetwork(config, rng);
+  const request = (name: string): ViewRequest => ({ name, sizePx: config.model.imagePx });
+  // One f32 vector per image, [B, d].
+  const vectorOf = ({ cls, patches }: TokenPart): Tensor =>
+    pool === 'mean' ? patches.mean([1], false, { dtype: 'float32' }) : cls.to('float32');
+
+  const encode = (batch: DeviceBatch, ctx: ForwardContext): SplitTokens[] => {
+    const images = batch.views.map((view) => normalize(view.images)); // 2 of [B, 3, S, S]
+    return encodeViews(network, images, ctx).map((tokens) => splitTokens(tokens, config.split));
+  };
+
+  return {
+    views: [request('v1'), request('v2')],
+    network,
+    weightsAt: () => ({
+      invariance: weights.invariance,
+      variance: weights.variance,
+      covariance: weights.covariance,
+      ...(regularizeEqui && { equiVariance: weights.variance, equiCovariance: weights.covariance }),
+    }),
+    initialState: () => ({}),
+
+    forward(batch, _params, state, ctx) {
+      const features = encode(batch, ctx);
+      const [x, y] = pairOf(features.map(({ invariant }) => network.expander.forward(vectorOf(invariant), ctx))); // [B, E]
+      const terms = { ...vicregTerms(x, y), ...(regularizeEqui && equivariantTerms(features, vectorOf)) };
+      return { terms, figures: {}, state, features };
+    },
+
+    inspect(batch, _state, ctx) {
+      const features = torch.noGrad(() => encode(batch, ctx));
+      return { figures: {}, features, columns: batch.views.map(({ name, images }) => ({ title: name, images })) };
+    },
+  };
+}
+
+/** Variance and covariance of the pooled equivariant parts, so that they do not collapse when nothing else reads them. */
+function equivariantTerms(
+  features: readonly SplitTokens[],
+  vectorOf: (part: TokenPart) => Tensor,
+): { readonly equiVariance: Tensor; readonly equiCovariance: Tensor } {
+  const [x, y] = pairOf(features.map(({ equivariant }) => vectorOf(equivariant))); // [B, D_equi]
+  const terms = vicregTerms(x, y);
+  return { equiVariance: terms.variance, equiCovariance: terms.covariance };
+}

@@ -1,0 +1,78 @@
+/** Reports of `halfway eval`: RUN/reports/eval-<name>.json and the last line of `--json`. Version 1. */
+
+export const REPORT_VERSION = 1;
+
+/** In the order of the paper's Table 1. */
+export const R2_PARAMETERS = ['rotation', 'color', 'blur', 'translation'] as const;
+export type R2Parameter = (typeof R2_PARAMETERS)[number];
+
+/** What is seen outside the photo: nothing, because there is more photo; or black (the paper's likely protocol). */
+export const BORDERS = ['inside', 'zeros'] as const;
+export type Border = (typeof BORDERS)[number];
+
+/**
+ * A 95 % interval over the choice of test images: percentile bootstrap for R2, Wilson's for top-1. Not over seeds of
+ * the training.
+ */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+export type R2ByParameter = Readonly<Record<R2Parameter | 'mean', number>>;
+
+/** R2 of transformation parameters; headline numbers are means over dimensions of per-dimension R2 of the MLP head. */
+export interface R2Report {
+  readonly inside: R2ByParameter;
+  readonly zeros: R2ByParameter;
+  /** Of the headline numbers, from one bootstrap, so that the interval of the mean is that of paired images. */
+  readonly intervals: Readonly<Record<Border, Readonly<Record<R2Parameter | 'mean', Interval>>>>;
+  readonly detail: readonly R2Detail[];
+  readonly protocol: string;
+}
+
+export interface R2Detail {
+  readonly parameter: R2Parameter;
+  readonly border: Border;
+  readonly head: 'mlp' | 'ridge';
+  readonly perDimension: readonly number[];
+  readonly perDimensionMean: number;
+  readonly global: number; // SIE's form: one scalar over samples and dimensions
+  readonly interval: Interval; // of perDimensionMean
+  readonly chosen: string; // hyper-parameters chosen on validation
+  /** perDimensionMean of the ridge head (for both heads) on features of g(I) alone: what is read without I beside it. */
+  readonly transformedOnly: number;
+}
+
+export interface KnnReport {
+  readonly top1: number; // percent
+  readonly k: number;
+  readonly interval: Interval;
+  readonly protocol: string;
+}
+
+export interface LinearReport {
+  readonly top1: number; // percent
+  readonly interval: Interval;
+  readonly protocol: string;
+}
+
+export interface TaskReports {
+  readonly r2?: R2Report;
+  readonly knn?: KnnReport;
+  readonly linear?: LinearReport;
+}
+
+export interface EvalReport {
+  readonly version: typeof REPORT_VERSION;
+  readonly source: string; // the run, and the checkpoint's step
+  readonly features: FeatureKind;
+  readonly data: { readonly train: string; readonly test: string; readonly numTrain: number; readonly numTest: number };
+  readonly tasks: TaskReports;
+  readonly baseline?: TaskReports; // the untrained encoder of the same shape
+  readonly seconds: number;
+  /** Where the time went: rendering, encoding and each task, baseline included. */
+  readonly timings: Readonly<Record<string, number>>; // seconds
+}
+
+export type FeatureKind = 'cls' | 'mean' | 'invariant' | 'equivariant';

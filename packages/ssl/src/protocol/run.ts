@@ -1,0 +1,45 @@
+/** RUN/run.json: what a run is and how it stands. Version 1. Other tools read it. */
+
+export const RUN_VERSION = 1;
+
+export type RunStatus = 'running' | 'interrupted' | 'failed' | 'finished';
+
+export interface RunManifest {
+  readonly version: typeof RUN_VERSION;
+  readonly status: RunStatus;
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly recipe: string;
+  readonly seed: number;
+  readonly startedAt: string; // ISO 8601
+  readonly updatedAt: string;
+  readonly parameters: number;
+  readonly engine: EngineFingerprint;
+  readonly data: DataFingerprint;
+  readonly message?: string; // why it failed or stopped
+}
+
+/** What has to be equal for `--resume` to give the same bits (docs/architecture.md, "Same bits"). */
+export interface EngineFingerprint {
+  readonly libtorch: string;
+  readonly cpuCapability: string;
+  readonly threads: number;
+  readonly computeDtype: 'float32' | 'bfloat16';
+  readonly device: string;
+}
+
+export interface DataFingerprint {
+  readonly paths: readonly string[];
+  readonly numImages: number;
+  readonly hash: string; // sha256 over ids and sizes
+}
+
+/** The last line of `halfway pretrain --json`. */
+export interface PretrainSummary {
+  readonly run: string;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+  readonly parameters: number;
+  readonly final: Readonly<Record<string, number>>;
+}

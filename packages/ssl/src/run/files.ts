@@ -1,0 +1,56 @@
+/** Files of a run folder, written so that a reader or a crash never meets half of one. */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { RunError } from '../errors.js';
+
+/** Writes a file aside, flushes and renames it. Throws RunError naming the path when the disk does not take it. */
+export function writeAtomic(path: string, text: string): void {
+  const partial = `${path}.partial`;
+  try {
+    const file = openSync(partial, 'w');
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw diskError(path, error);
+  }
+}
+
+/** Makes renames and new files in a folder durable. */
+export function flushFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Throws RunError unless the disk of `folder` has room for `bytes`. */
+export function requireFreeSpace(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize >= bytes) return;
+  const megabytes = (value: number): string => `${Math.ceil(value / 1e6)} MB`;
+  throw new RunError(
+    `run: the disk of ${folder} must have ${megabytes(bytes)} free for checkpoints, got ${megabytes(bavail * bsize)}; ` +
+      'make room, or choose another folder with --out',
+  );
+}
+
+/** What to tell a user whose disk refused a file. */
+export function diskError(path: string, error: unknown): RunError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const reason = error instanceof Error ? error.message : String(error);
+  const advice =
+    code === 'ENOSPC'
+      ? 'the disk is full: make room and go on with --resume'
+      : code === 'EROFS' || code === 'EACCES' || code === 'EPERM'
+        ? `${dirname(path)} cannot be written: choose another folder with --out`
+        : 'check the disk';
+  return new RunError(`run: ${path} must be writable, got ${reason}; ${advice}`);
+}

@@ -1,0 +1,71 @@
+/** The frozen half of a run: encoder and adapter with their weights, for evaluation and for users of the library. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { generator, type Tensor } from '@halfway/torch';
+import { loadSafetensors } from '@halfway/torch/io';
+import { parseConfig } from '../config/parse.js';
+import type { Config } from '../config/schema.js';
+import { RunError } from '../errors.js';
+import { Adapter } from '../models/adapter.js';
+import { Vit, vitConfig } from '../models/vit.js';
+import { checkpointSteps } from './checkpoint.js';
+import { RunFolder } from './runFolder.js';
+
+export interface LoadedEncoder {
+  readonly encoder: Vit;
+  readonly adapter: Adapter;
+  readonly config: Config;
+  readonly runDir: string | undefined; // of a run; undefined for a file of weights
+  readonly source: string; // for people
+}
+
+/**
+ * Encoder and adapter of a run folder (its newest checkpoint) or of an exported `backbone.safetensors` beside its
+ * config.json.
+ * @param random weights of an untrained network of the same shape, from this seed, instead
+ * @throws RunError
+ */
+export function loadEncoder(source: string, { random }: { random?: number } = {}): LoadedEncoder {
+  const isRun = existsSync(source) && statSync(source).isDirectory();
+  const config = isRun ? RunFolder.open(source).config() : exportedConfig(source);
+  const rng = generator(random ?? 0);
+  const encoder = new Vit(vitConfig(config.model), rng);
+  const adapter = new Adapter(encoder.widthDim, config.split.dim, rng);
+  rng.dispose();
+  const runDir = isRun ? source : undefined;
+  if (random !== undefined) return { encoder, adapter, config, runDir, source: `untrained, seed ${random}` };
+  const { path, description } = isRun ? newestModel(source) : { path: source, description: source };
+  const { tensors } = loadSafetensors(path);
+  try {
+    encoder.loadStateDict(below(tensors, 'encoder.'));
+    adapter.loadStateDict(below(tensors, 'adapter.'));
+  } finally {
+    for (const tensor of tensors.values()) tensor.dispose();
+  }
+  return { encoder, adapter, config, runDir, source: description };
+}
+
+function newestModel(runDir: string): { path: string; description: string } {
+  const step = checkpointSteps(runDir).at(-1);
+  if (step === undefined) {
+    throw new RunError(`run: ${runDir} must hold a checkpoint, got none yet; wait for its first, or train longer`);
+  }
+  return { path: join(runDir, 'checkpoints', `step-${step}`, 'model.safetensors'), description: `${runDir}, step ${step}` };
+}
+
+function exportedConfig(weights: string): Config {
+  const path = join(dirname(weights), 'config.json');
+  if (!existsSync(weights) || !existsSync(path)) {
+    throw new RunError(
+      `weights: must be a run folder or an exported backbone.safetensors with its config.json, got ${weights}; see RUN/export`,
+    );
+  }
+  const { model, split } = JSON.parse(readFileSync(path, 'utf8')) as { model: unknown; split: unknown };
+  return parseConfig({ model, split }, path);
+}
+
+function below(tensors: ReadonlyMap<string, Tensor>, prefix: string): Map<string, Tensor> {
+  return new Map(
+    [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
+  );
+}

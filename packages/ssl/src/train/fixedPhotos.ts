@@ -1,0 +1,82 @@
+/**
+ * The same few photos, looked at again and again: what the run's pictures show. They are the first of the first step, so
+ * that every picture of a run, resumed or not, shows the same ones.
+ */
+import { join } from 'node:path';
+import * as torch from '@halfway/torch';
+import { keep, scope } from '@halfway/torch';
+import type { Config } from '../config/schema.js';
+import type { DeviceBatch } from '../data/batch.js';
+import { writeContactSheet } from '../data/contactSheet.js';
+import { deviceBatch } from '../data/device.js';
+import { sheetImages } from '../data/preview.js';
+import { Feed } from '../data/feed.js';
+import type { Source } from '../data/sources/source.js';
+import type { Inspection, Objective } from '../objectives/objective.js';
+import type { TrainState } from './state.js';
+
+const NUM_PHOTOS = 8;
+
+export class FixedPhotos {
+  readonly #batch: DeviceBatch; // kept
+
+  private constructor(batch: DeviceBatch) {
+    this.#batch = batch;
+  }
+
+  /** Reads them; throws DataError when they cannot be. */
+  static async load(source: Source, config: Config, { views }: Objective): Promise<FixedPhotos> {
+    const { seed, batch } = config.train;
+    const numPhotos = Math.min(NUM_PHOTOS, batch);
+    const feed = await Feed.start({ source, views, config, seed, batch: numPhotos });
+    try {
+      const host = await feed.next();
+      const made = scope(() => {
+        const photos = deviceBatch(host, { views, config, seed });
+        for (const tensor of tensorsOf(photos)) keep(tensor);
+        return photos;
+      });
+      host.release();
+      return new FixedPhotos(made);
+    } finally {
+      await feed.close();
+    }
+  }
+
+  /** The objective's inspection of them. Call it in a scope. */
+  look({ objective, objectiveState, context }: TrainState): Inspection {
+    return objective.inspect(this.#batch, objectiveState, { ...context, train: false });
+  }
+
+  /** Writes RUN/images/step-N.png; resolves to its path and the inspection's figures. */
+  async inspect(
+    state: TrainState,
+    runDir: string,
+    step: number,
+  ): Promise<{ readonly path: string; readonly figures: Record<string, number> }> {
+    const path = join(runDir, 'images', `step-${String(step).padStart(6, '0')}.png`);
+    const { figures, columns } = torch.noGrad(() =>
+      scope(() => {
+        const inspection = this.look(state);
+        const read = Object.entries(inspection.figures).map(([name, figure]) => [name, figure.item()] as const);
+        return {
+          figures: Object.fromEntries(read),
+          columns: inspection.columns.map(({ title, images }) => ({ title, images: sheetImages(images) })),
+        };
+      }),
+    );
+    await writeContactSheet(path, columns);
+    return { path, figures };
+  }
+
+  dispose(): void {
+    for (const tensor of tensorsOf(this.#batch)) tensor.dispose();
+  }
+}
+
+function tensorsOf({ views }: DeviceBatch): torch.Tensor[] {
+  return views.flatMap(({ images, path }) => [
+    images,
+    ...(path === undefined ? [] : [path.theta, path.start, ...path.states, ...path.valid]),
+  ]);
+}

@@ -1,0 +1,39 @@
+/** The numbers of a step as pure functions of the step. Nothing downstream reads the configuration or a clock. */
+import type { Config } from '../config/schema.js';
+import type { Objective, StepParams } from '../objectives/objective.js';
+
+/**
+ * Linear from 0 to `base` over `warmupSteps`, then cosine to `final`:
+ *   base i / (warmup - 1) for i < warmup;  final + (base - final) (1 + cos(pi (i - warmup) / (total - warmup))) / 2 after.
+ * Source: DINO utils.py, cosine_scheduler.
+ */
+export function warmupCosine(
+  step: number,
+  { base, final, total, warmup }: { base: number; final: number; total: number; warmup: number },
+): number {
+  if (step < warmup) return warmup === 1 ? 0 : (base * step) / (warmup - 1);
+  const progress = (step - warmup) / Math.max(1, total - warmup);
+  return final + 0.5 * (base - final) * (1 + Math.cos(Math.PI * progress));
+}
+
+/** Peak learning rate: `optim.lr`, or `optim.lr * batch / 256` with `optim.lrPer256`. */
+export function peakLr({ optim, train }: Config): number {
+  return optim.lrPer256 ? (optim.lr * train.batch) / 256 : optim.lr;
+}
+
+/** Steps with a rising learning rate; a share of the run, so that another length keeps its shape. */
+export function warmupSteps({ optim, train }: Config): number {
+  return Math.round(optim.warmupFraction * train.steps);
+}
+
+/** Everything that step `step` (0-based) is told. */
+export function stepParams(step: number, config: Config, objective: Objective): StepParams {
+  const { optim, train } = config;
+  return {
+    step,
+    lr: warmupCosine(step, { base: peakLr(config), final: optim.minLr, total: train.steps, warmup: warmupSteps(config) }),
+    weightDecay: optim.weightDecay,
+    clipNorm: optim.clipNorm,
+    weights: objective.weightsAt(step, train.steps),
+  };
+}

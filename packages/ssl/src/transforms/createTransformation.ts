@@ -1,0 +1,33 @@
+/** From a configuration to a transformation: the only place that knows which transformations there are. */
+import type { Config } from '../config/schema.js';
+import { blur } from './blur.js';
+import { color } from './color.js';
+import { rotation } from './rotation.js';
+import { se2 } from './se2.js';
+import type { Transformation } from './transformation.js';
+import { translation } from './translation.js';
+
+/**
+ * The transformation of that name for views of `sizePx`.
+ * @example createTransformation('rotation', config.transform, config.model.imagePx)
+ */
+export function createTransformation(
+  target: Transformation['name'],
+  config: Config['transform'],
+  sizePx: number,
+): Transformation {
+  switch (target) {
+    case 'rotation':
+      return rotation(config);
+    case 'translation':
+      return translation(config, sizePx);
+    case 'se2':
+      return se2(config, sizePx);
+    case 'color':
+      return color(config);
+    case 'blur':
+      return blur(config);
+    default:
+      return target satisfies never;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * What the photometric augmentation does to one image: numbers only, drawn before any pixel exists.
+ * Source: DINO's and iBOT's augmentation (recipes B.2), parameters of torchvision's ColorJitter (J.3).
+ */
+import type { Config } from '../config/schema.js';
+import { blurRadiusPx } from './gaussianBlur.js';
+import type { UniformDraw } from './transformation.js';
+
+export type JitterOp = 'brightness' | 'contrast' | 'saturation' | 'hue';
+
+/** The jitter of one image: operations in the order in which they act, and the value of each. */
+export interface JitterPlan {
+  /** Without the operations whose range is a point. */
+  readonly order: readonly JitterOp[];
+  /** Factors; hue in turns. */
+  readonly amount: Readonly<Record<JitterOp, number>>;
+}
+
+/** A Gaussian blur in pixels of the view. */
+export interface BlurPlan {
+  readonly sigmaPx: number;
+  /** That of the largest sigma of the range. */
+  readonly radiusPx: number;
+}
+
+/** One image's augmentation, in the order of its members. */
+export interface PhotometricPlan {
+  readonly isFlipped: boolean;
+  readonly jitter?: JitterPlan;
+  readonly isGray: boolean;
+  readonly blur?: BlurPlan;
+  readonly isSolarized: boolean;
+}
+
+const UNCHANGED: PhotometricPlan = { isFlipped: false, isGray: false, isSolarized: false };
+
+// The size at which the sigma of the blur is stated.
+const PAPER_VIEW_PX = 224;
+const SMALLEST_SIGMA_PX = 0.01; // below it a blur changes nothing
+
+/**
+ * Draws the plan of one image. Preset `none`: nothing; `rot`: the flip only; `all`: everything. Takes 13 draws whatever the
+ * preset and the outcome, so that two runs that differ in one probability share every other draw.
+ *
+ * @param viewIndex chooses between the two probabilities of blur and solarize
+ * @param sizePx side of the view, to which sigma is scaled, also where a larger canvas is augmented
+ */
+export function planPhotometric(
+  draw: UniformDraw,
+  augment: Config['augment'],
+  viewIndex: 0 | 1,
+  sizePx: number,
+): PhotometricPlan {
+  const isFlipped = draw() < augment.flipProb;
+  const isJittered = draw() < augment.jitterProb;
+  const jitter = drawJitter(draw, augment);
+  const isGray = draw() < augment.grayProb;
+  const isBlurred = draw() < augment.blurProb[viewIndex];
+  const blur = drawBlur(draw, augment.blurSigmaPx, sizePx);
+  const isSolarized = draw() < augment.solarizeProb[viewIndex];
+  switch (augment.preset) {
+    case 'none':
+      return UNCHANGED;
+    case 'rot':
+      return { ...UNCHANGED, isFlipped };
+    case 'all':
+      return {
+        isFlipped,
+        ...(isJittered && jitter.order.length > 0 && { jitter }),
+        isGray,
+        ...(isBlurred && blur.sigmaPx >= SMALLEST_SIGMA_PX && { blur }),
+        isSolarized,
+      };
+    default:
+      return augment.preset satisfies never;
+  }
+}
+
+type JitterRanges = Pick<Config['augment'], JitterOp>;
+
+/** Factors from U(1 - x, 1 + x), hue from U(-x, x), order a uniform permutation: 4 + 3 draws. */
+function drawJitter(draw: UniformDraw, ranges: JitterRanges): JitterPlan {
+  const between = (limit: number): number => limit * (2 * draw() - 1);
+  const amount = {
+    brightness: 1 + between(ranges.brightness),
+    contrast: 1 + between(ranges.contrast),
+    saturation: 1 + between(ranges.saturation),
+    hue: between(ranges.hue),
+  };
+  const remaining: JitterOp[] = ['brightness', 'contrast', 'saturation', 'hue'];
+  const order: JitterOp[] = [];
+  while (remaining.length > 1) order.push(...remaining.splice(Math.floor(draw() * remaining.length), 1));
+  order.push(...remaining);
+  return { order: order.filter((op) => ranges[op] > 0), amount };
+}
+
+function drawBlur(draw: UniformDraw, [low, high]: readonly [number, number], sizePx: number): BlurPlan {
+  const scale = sizePx / PAPER_VIEW_PX;
+  return { sigmaPx: (low + (high - low) * draw()) * scale, radiusPx: blurRadiusPx(high * scale) };
+}

@@ -1,0 +1,22 @@
+// The accounting CPU allocator: libtorch's own allocation with a count of live and peak bytes and a budget. A request beyond the
+// budget is an OutOfMemoryError, where the system would kill the process minutes later. One per process.
+#pragma once
+
+#include <cstddef>
+
+namespace halfway {
+
+struct MemoryStats {
+  size_t live_bytes;
+  size_t peak_bytes;
+  size_t budget_bytes;
+};
+
+// Puts the allocator in the place of libtorch's; the first call of a process decides, later ones do nothing.
+void InstallAllocator();
+
+MemoryStats ReadMemoryStats();
+void ResetPeakBytes();
+void SetBudgetBytes(size_t bytes);
+
+}  // namespace halfway

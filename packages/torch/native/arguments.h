@@ -1,0 +1,45 @@
+// From what TypeScript passes to what libtorch takes. Every value is checked against the operator's schema here, before the call:
+// libtorch trusts boxed arguments, and a wrong one is a segmentation fault.
+//
+// How src/dispatch.ts passes a value:
+//   Tensor            a handle (>= 0), or -(k + 1) for the wrapped number at k in the list buffer
+//   lists             k, where the list buffer holds the count at k and the entries after it
+//   number, boolean   themselves; enums and devices as numbers (src/dtype.ts, src/device.ts)
+//   nothing           undefined: the schema's default; null: none
+#pragma once
+
+#include <node_api.h>
+
+#include <span>
+#include <string>
+
+#include "environment.h"
+
+namespace halfway {
+
+class Invocation;
+
+// Fills state.stack with the operands of `op` from call[first] on.
+void PushOperands(const Invocation& call, const Operator& op, size_t first);
+
+// `self: float32 [2, 3], other: float32 [4]`, for the text of errors. Never throws.
+std::string DescribeOperands(const Invocation& call, const Operator& op);
+
+// The tensor of a handle, or a TensorDisposedError.
+const at::Tensor& FindTensor(const Environment& state, double handle);
+
+// The entries of a list in the list buffer.
+std::span<const double> ListAt(const Environment& state, double position);
+
+// Exact conversions; `what` names the value in the error.
+int64_t ToInteger(double value, const char* what);
+std::string ToText(napi_env env, napi_value value, const char* what);
+
+// A device from its number: type * 1024 + index + 1, index -1 for "the current one".
+at::Device DeviceOf(double code);
+double DeviceCode(const at::Device& device);
+
+// A dtype from its number in c10, refused unless it is one of those the package names.
+at::ScalarType DtypeOf(double code);
+
+}  // namespace halfway

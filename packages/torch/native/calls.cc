@@ -1,0 +1,161 @@
+// The one entry through which every operator is called, and the questions about operators that TypeScript asks once.
+#include <c10/util/ScopeExit.h>
+
+#include "arguments.h"
+#include "exports.h"
+#include "invocation.h"
+#include "operators.h"
+#include "records.h"
+
+namespace halfway {
+namespace {
+
+Operator& OperatorAt(const Invocation& call, size_t index) {
+  const int64_t id = call.Integer(index);
+  std::deque<Operator>& operators = call.state().operators;
+  if (id < 0 || id >= static_cast<int64_t>(operators.size())) Fail(ErrorKind::kTorch, "internal: no operator ", id);
+  return operators[id];
+}
+
+// (name, overload) -> id
+napi_value Resolve(Invocation& call) {
+  std::deque<Operator>& operators = call.state().operators;
+  operators.push_back(ResolveOperator(call.Text(0), call.Text(1)));
+  return MakeNumber(call, static_cast<double>(operators.size() - 1));
+}
+
+void PushResult(std::deque<c10::IValue>& results, const c10::IValue& value) {
+  if (!value.isList()) {
+    results.push_back(value);
+    return;
+  }
+  const auto list = value.toListRef();
+  results.emplace_back(static_cast<int64_t>(list.size()));
+  for (const c10::IValue& entry : list) results.push_back(entry);
+}
+
+// (id, ...operands) -> the handle of the one tensor returned, its record written; else the number of results to be taken with
+// takeTensor and takeValue, where a list is its length and then its entries.
+napi_value CallOperator(Invocation& call) {
+  const Operator& op = OperatorAt(call, 0);
+  Environment& state = call.state();
+  std::vector<c10::IValue>& stack = state.stack;
+  call.active = &op;
+  auto clear = c10::make_scope_exit([&stack] { stack.clear(); });
+  state.results.clear();
+  PushOperands(call, op, 1);
+  if (op.guard != nullptr) op.guard(stack);
+  op.handle.callBoxed(&stack);
+  if (op.in_place_argument >= 0) {
+    WriteRecord(state, stack.back().toTensor());
+    return call[1 + op.in_place_argument];
+  }
+  if (op.returns_one_tensor) return MakeTensor(call, std::move(stack.back()).toTensor());
+  for (const c10::IValue& value : stack) PushResult(state.results, value);
+  return MakeNumber(call, static_cast<double>(state.results.size()));
+}
+
+c10::IValue TakeResult(Environment& state) {
+  if (state.results.empty()) Fail(ErrorKind::kTorch, "internal: all results were taken");
+  c10::IValue result = std::move(state.results.front());
+  state.results.pop_front();
+  return result;
+}
+
+// () -> handle of the next result, -1 when it is no tensor at all
+napi_value TakeTensor(Invocation& call) {
+  const c10::IValue result = TakeResult(call.state());
+  return result.isTensor() ? MakeTensor(call, result.toTensor()) : MakeNumber(call, -1);
+}
+
+// () -> number | boolean | string | null
+napi_value TakeValue(Invocation& call) {
+  const c10::IValue result = TakeResult(call.state());
+  if (result.isInt()) return MakeNumber(call, static_cast<double>(result.toInt()));
+  if (result.isDouble()) return MakeNumber(call, result.toDouble());
+  if (result.isBool()) return MakeBoolean(call, result.toBool());
+  if (result.isString()) return MakeText(call, result.toStringRef());
+  if (result.isDevice()) return MakeNumber(call, DeviceCode(result.toDevice()));
+  if (!result.isNone()) Fail(ErrorKind::kTorch, "results of type ", result.tagKind(), " have no counterpart in TypeScript");
+  napi_value nothing = nullptr;
+  Check(napi_get_null(call.env(), &nothing), "napi_get_null");
+  return nothing;
+}
+
+napi_value MakeObject(const Invocation& call) {
+  napi_value object = nullptr;
+  Check(napi_create_object(call.env(), &object), "napi_create_object");
+  return object;
+}
+
+void Set(const Invocation& call, napi_value object, const char* key, napi_value value) {
+  Check(napi_set_named_property(call.env(), object, key, value), key);
+}
+
+void Append(const Invocation& call, napi_value array, napi_value value) {
+  uint32_t length = 0;
+  Check(napi_get_array_length(call.env(), array, &length), "napi_get_array_length");
+  Check(napi_set_element(call.env(), array, length, value), "napi_set_element");
+}
+
+napi_value DescribeArgument(const Invocation& call, const ArgumentRule& rule) {
+  napi_value object = MakeObject(call);
+  Set(call, object, "name", MakeText(call, rule.name));
+  Set(call, object, "kind", MakeText(call, KindName(rule.kind)));
+  Set(call, object, "isList", MakeBoolean(call, rule.is_list));
+  Set(call, object, "elementIsOptional", MakeBoolean(call, rule.element_is_optional));
+  Set(call, object, "isOptional", MakeBoolean(call, rule.is_optional));
+  Set(call, object, "isKeywordOnly", MakeBoolean(call, rule.is_keyword_only));
+  Set(call, object, "isWritten", MakeBoolean(call, rule.is_written));
+  Set(call, object, "listLength", MakeNumber(call, rule.list_length));
+  Set(call, object, "hasDefault", MakeBoolean(call, rule.fallback.has_value()));
+  return object;
+}
+
+napi_value DescribeReturn(const Invocation& call, const ReturnRule& rule) {
+  napi_value object = MakeObject(call);
+  Set(call, object, "kind", MakeText(call, KindName(rule.kind)));
+  Set(call, object, "isList", MakeBoolean(call, rule.is_list));
+  Set(call, object, "writtenArgument", MakeNumber(call, rule.written_argument));
+  return object;
+}
+
+// (id) -> OperatorDescription of src/native.ts
+napi_value DescribeOperator(Invocation& call) {
+  const Operator& op = OperatorAt(call, 0);
+  napi_value arguments = nullptr;
+  napi_value returns = nullptr;
+  Check(napi_create_array(call.env(), &arguments), "napi_create_array");
+  Check(napi_create_array(call.env(), &returns), "napi_create_array");
+  for (const ArgumentRule& rule : op.arguments) Append(call, arguments, DescribeArgument(call, rule));
+  for (const ReturnRule& rule : op.returns) Append(call, returns, DescribeReturn(call, rule));
+  napi_value object = MakeObject(call);
+  Set(call, object, "schema", MakeText(call, c10::toString(op.handle.schema())));
+  Set(call, object, "arguments", arguments);
+  Set(call, object, "returns", returns);
+  return object;
+}
+
+// () -> every operator with a schema, as `namespace::name.overload`
+napi_value OperatorNames(Invocation& call) {
+  napi_value names = nullptr;
+  Check(napi_create_array(call.env(), &names), "napi_create_array");
+  c10::Dispatcher& dispatcher = c10::Dispatcher::singleton();
+  for (const c10::OperatorName& name : dispatcher.getAllOpNames()) {
+    if (dispatcher.findSchema(name)) Append(call, names, MakeText(call, c10::toString(name)));
+  }
+  return names;
+}
+
+}  // namespace
+
+void ExportCalls(Environment& state, napi_value exports) {
+  Export<Resolve>(state, exports, "resolve");
+  Export<CallOperator>(state, exports, "call");
+  Export<TakeTensor>(state, exports, "takeTensor");
+  Export<TakeValue>(state, exports, "takeValue");
+  Export<DescribeOperator>(state, exports, "describeOperator");
+  Export<OperatorNames>(state, exports, "operatorNames");
+}
+
+}  // namespace halfway

@@ -1,0 +1,65 @@
+// The engine as a whole: threads, memory, version.
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/headeronly/version.h>
+
+#include "allocator.h"
+#include "exports.h"
+#include "invocation.h"
+
+namespace halfway {
+namespace {
+
+// (count); for the whole process
+napi_value SetNumThreads(Invocation& call) {
+  const int64_t count = call.Integer(0);
+  if (count < 1 || count > 1024) Fail(ErrorKind::kTorch, "must be from 1 to 1024, got ", count);
+  at::set_num_threads(static_cast<int>(count));
+  return nullptr;
+}
+
+napi_value GetNumThreads(Invocation& call) { return MakeNumber(call, at::get_num_threads()); }
+
+// () -> how many threads took part in a parallel loop: more than one only when this addon was compiled with -fopenmp
+napi_value CountLoopThreads(Invocation& call) {
+  std::atomic<uint64_t> seen{0};
+  at::parallel_for(0, 4096, 1, [&seen](int64_t, int64_t) { seen |= uint64_t{1} << (at::get_thread_num() % 64); });
+  return MakeNumber(call, __builtin_popcountll(seen));
+}
+
+napi_value LiveBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().live_bytes)); }
+napi_value PeakBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().peak_bytes)); }
+napi_value BudgetBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().budget_bytes)); }
+
+napi_value ResetPeak(Invocation&) {
+  ResetPeakBytes();
+  return nullptr;
+}
+
+napi_value SetBudget(Invocation& call) {
+  const int64_t bytes = call.Integer(0);
+  if (bytes < 0) Fail(ErrorKind::kTorch, "must not be negative, got ", bytes);
+  SetBudgetBytes(static_cast<size_t>(bytes));
+  return nullptr;
+}
+
+napi_value CpuCapability(Invocation& call) { return MakeText(call, at::get_cpu_capability()); }
+napi_value LibtorchVersion(Invocation& call) { return MakeText(call, TORCH_VERSION); }
+
+}  // namespace
+
+void ExportEngine(Environment& state, napi_value exports) {
+  Export<SetNumThreads>(state, exports, "setNumThreads");
+  Export<GetNumThreads>(state, exports, "getNumThreads");
+  Export<CountLoopThreads>(state, exports, "countLoopThreads");
+  Export<LiveBytes>(state, exports, "liveBytes");
+  Export<PeakBytes>(state, exports, "peakBytes");
+  Export<BudgetBytes>(state, exports, "budgetBytes");
+  Export<ResetPeak>(state, exports, "resetPeak");
+  Export<SetBudget>(state, exports, "setBudget");
+  Export<CpuCapability>(state, exports, "cpuCapability");
+  Export<LibtorchVersion>(state, exports, "libtorchVersion");
+}
+
+}  // namespace halfway

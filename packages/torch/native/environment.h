@@ -1,0 +1,59 @@
+// The state of one Node environment (the main thread, or one worker): tables, operators, and the two buffers shared with
+// TypeScript. Nothing in this addon is a C++ global, except the allocator's counters; so a handle never crosses threads.
+#pragma once
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+#include <node_api.h>
+
+#include <deque>
+#include <vector>
+
+#include "handles.h"
+#include "operators.h"
+
+namespace halfway {
+
+// Numbers in memory that both sides see: a Float64Array made by TypeScript, pinned here.
+struct SharedNumbers {
+  double* data = nullptr;
+  size_t length = 0;
+  napi_ref pin = nullptr;
+};
+
+struct Environment;
+
+// A function that the addon exports: what Node hands back to it at each call.
+struct EntryPoint {
+  EntryPoint(Environment* owner, const char* own_name) : state(owner), name(own_name) {}
+  Environment* state;
+  const char* name;
+};
+
+struct Environment {
+  explicit Environment(napi_env node_env) : env(node_env) {}
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  napi_env env;
+  std::deque<EntryPoint> entries;
+  HandleTable<at::Tensor> tensors;
+  HandleTable<at::Generator> generators;
+
+  // Resolved operators by id; a deque, so that a reference stays good while others are added.
+  std::deque<Operator> operators;
+
+  // The operands of the call under way, and what it returned beyond a single tensor until TypeScript has taken it.
+  std::vector<c10::IValue> stack;
+  std::deque<c10::IValue> results;
+
+  // In: lists and wrapped numbers (src/dispatch.ts writes, arguments.cc reads). Out: one tensor's description (records.h).
+  SharedNumbers lists;
+  SharedNumbers record;
+
+  // A TypeScript function (kind, message, op) -> Error.
+  napi_ref error_factory = nullptr;
+};
+
+}  // namespace halfway

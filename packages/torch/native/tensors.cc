@@ -1,0 +1,143 @@
+// Tensors from and to memory, and the end of handles.
+#include <ATen/Functions.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "arguments.h"
+#include "exports.h"
+#include "invocation.h"
+#include "records.h"
+
+namespace halfway {
+namespace {
+
+struct Bytes {
+  const void* data = nullptr;
+  size_t size = 0;
+};
+
+// The bytes under a Uint8Array; the pointer is good until control returns to TypeScript.
+Bytes BytesAt(const Invocation& call, size_t index) {
+  Bytes bytes;
+  void* data = nullptr;
+  napi_typedarray_type type = napi_uint8_array;
+  if (napi_get_typedarray_info(call.env(), call[index], &type, &bytes.size, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array) {
+    Fail(ErrorKind::kTorch, "internal: argument ", index, " must be a Uint8Array");
+  }
+  bytes.data = data;
+  return bytes;
+}
+
+size_t CountElements(const std::vector<int64_t>& sizes) {
+  size_t count = 1;
+  for (int64_t size : sizes) {
+    if (size < 0) Fail(ErrorKind::kShape, "sizes must not be negative, got ", at::IntArrayRef(sizes));
+    if (__builtin_mul_overflow(count, static_cast<size_t>(size), &count)) Fail(ErrorKind::kShape, "the shape is too large");
+  }
+  return count;
+}
+
+// (bytes: Uint8Array, dtype, sizes, device) -> handle; copies
+napi_value FromBytes(Invocation& call) {
+  const Bytes bytes = BytesAt(call, 0);
+  const at::ScalarType dtype = DtypeOf(call.Number(1));
+  const std::vector<int64_t> sizes = call.Integers(2);
+  const at::Device device = DeviceOf(call.Number(3));
+  const size_t wanted = CountElements(sizes) * c10::elementSize(dtype);
+  if (bytes.size != wanted) {
+    Fail(ErrorKind::kShape, "a ", DtypeName(dtype), " tensor of shape ", at::IntArrayRef(sizes), " has ", wanted, " bytes, got ",
+         bytes.size);
+  }
+  at::Tensor tensor = at::empty(sizes, at::TensorOptions().dtype(dtype));
+  if (wanted > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, wanted);
+  return MakeTensor(call, device.is_cpu() ? tensor : tensor.to(device));
+}
+
+// (handle) -> ArrayBuffer with the elements in row-major order
+napi_value ToBytes(Invocation& call) {
+  const at::Tensor tensor = call.Tensor(0).detach().cpu().resolve_conj().resolve_neg().contiguous();
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  Check(napi_create_arraybuffer(call.env(), tensor.nbytes(), &data, &buffer), "napi_create_arraybuffer");
+  if (tensor.nbytes() > 0) std::memcpy(data, tensor.const_data_ptr(), tensor.nbytes());
+  return buffer;
+}
+
+// (handle, bytes: Uint8Array); overwrites a contiguous CPU tensor's elements
+napi_value CopyBytes(Invocation& call) {
+  const at::Tensor& tensor = call.Tensor(0);
+  const Bytes bytes = BytesAt(call, 1);
+  if (!tensor.is_cpu() || !tensor.is_contiguous()) Fail(ErrorKind::kTorch, "needs a contiguous tensor on the CPU");
+  if (bytes.size != tensor.nbytes()) Fail(ErrorKind::kShape, "needs ", tensor.nbytes(), " bytes, got ", bytes.size);
+  if (bytes.size > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, bytes.size);
+  return nullptr;
+}
+
+// (handle) -> number | boolean | bigint (an integer that a number cannot hold exactly)
+napi_value Item(Invocation& call) {
+  const c10::Scalar value = call.Tensor(0).item();
+  if (value.isBoolean()) return MakeBoolean(call, value.toBool());
+  if (value.isFloatingPoint()) return MakeNumber(call, value.toDouble());
+  if (value.isComplex()) Fail(ErrorKind::kDtype, "a complex number is not a number; take viewAsReal() first");
+  const int64_t integer = value.toLong();
+  if (std::abs(static_cast<double>(integer)) < 9007199254740992.0) return MakeNumber(call, static_cast<double>(integer));
+  napi_value result = nullptr;
+  Check(napi_create_bigint_int64(call.env(), integer, &result), "napi_create_bigint_int64");
+  return result;
+}
+
+// (handle) -> whether it was alive
+napi_value Dispose(Invocation& call) { return MakeBoolean(call, call.state().tensors.Erase(call.Number(0))); }
+
+// (list of handles); those already disposed are passed over
+napi_value DisposeMany(Invocation& call) {
+  for (double handle : ListAt(call.state(), call.Number(0))) call.state().tensors.Erase(handle);
+  return nullptr;
+}
+
+napi_value IsAlive(Invocation& call) { return MakeBoolean(call, call.state().tensors.Find(call.Number(0)) != nullptr); }
+
+// (handle); writes the record afresh
+napi_value Describe(Invocation& call) {
+  WriteRecord(call.state(), call.Tensor(0));
+  return nullptr;
+}
+
+// (handle); writes the strides in elements where the record has the sizes
+napi_value DescribeStrides(Invocation& call) {
+  const at::Tensor& tensor = call.Tensor(0);
+  WriteRecord(call.state(), tensor);
+  for (int64_t i = 0; i < tensor.dim(); ++i) call.state().record.data[3 + i] = static_cast<double>(tensor.stride(i));
+  return nullptr;
+}
+
+napi_value IsContiguous(Invocation& call) { return MakeBoolean(call, call.Tensor(0).is_contiguous()); }
+
+// (handle) -> another handle of the same tensor
+napi_value Alias(Invocation& call) {
+  at::Tensor same = call.Tensor(0);
+  return MakeTensor(call, std::move(same));
+}
+
+napi_value LiveTensors(Invocation& call) { return MakeNumber(call, static_cast<double>(call.state().tensors.live())); }
+
+}  // namespace
+
+void ExportTensors(Environment& state, napi_value exports) {
+  Export<FromBytes>(state, exports, "fromBytes");
+  Export<ToBytes>(state, exports, "toBytes");
+  Export<CopyBytes>(state, exports, "copyBytes");
+  Export<Item>(state, exports, "item");
+  Export<Dispose>(state, exports, "dispose");
+  Export<DisposeMany>(state, exports, "disposeMany");
+  Export<IsAlive>(state, exports, "isAlive");
+  Export<Describe>(state, exports, "describe");
+  Export<DescribeStrides>(state, exports, "describeStrides");
+  Export<IsContiguous>(state, exports, "isContiguous");
+  Export<Alias>(state, exports, "alias");
+  Export<LiveTensors>(state, exports, "liveTensors");
+}
+
+}  // namespace halfway

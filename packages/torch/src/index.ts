@@ -1,0 +1,25 @@
+// @halfway/torch: libtorch's tensors, autograd and fused loops in Node. Nothing is loaded before the first use.
+
+export { type GradOptions, enableGrad, grad, isGradEnabled, noGrad } from './autograd.js';
+export { type ReadonlyNumbers, type TensorOptions, copyBytes, fromBytes, full, tensor } from './creation.js';
+export { type DType, type Device, type MemoryFormat, dtypes, elementBytes, isFloatingPoint } from './dtype.js';
+export { cpuCapability, getNumThreads, libtorchVersion, setNumThreads } from './engine.js';
+export {
+  DeviceError,
+  DtypeError,
+  EngineNotFoundError,
+  OutOfMemoryError,
+  ShapeError,
+  TensorDisposedError,
+  TorchError,
+} from './errors.js';
+export { type AdamwOptions, type LarsOptions, type SgdOptions, fused } from './fused.js';
+export { Generator, generator } from './generator.js';
+export { type MemoryStats, memory } from './memory.js';
+export type { GridPadding, Interpolation, Reduction } from './operands.js';
+export * from './ops.gen.js';
+export { type RawOperator, type RawResult, type RawValue, operatorNames, ops } from './ops.js';
+export { keep, scope } from './scope.js';
+export { type SharedMapping, type SharedMemory, createSharedMemory, mapSharedMemory } from './sharedMemory.js';
+export { type BackwardOptions, type Conversion, Tensor } from './tensor.js';
+export type { NestedNumbers, TensorData } from './values.js';

@@ -1,0 +1,181 @@
+// The compiled addon as TypeScript sees it: loaded at the first use, so that importing this package costs nothing and needs no
+// libtorch. Only files of this folder may use it; everything else goes through Tensor.
+
+import { engineError } from './errors.js';
+import { ensureAddonPath } from './setup/addon.js';
+
+/** What a schema says of one argument. */
+export interface ArgumentDescription {
+  readonly name: string;
+  readonly kind: ValueKind;
+  readonly isList: boolean;
+  /** Entries of the list may be left out, as in `Tensor?[]`. */
+  readonly elementIsOptional: boolean;
+  readonly isOptional: boolean;
+  readonly isKeywordOnly: boolean;
+  readonly isWritten: boolean;
+  /** n of `int[n]`; 0: any length. */
+  readonly listLength: number;
+  readonly hasDefault: boolean;
+}
+
+/** What a schema says of one result. */
+export interface ReturnDescription {
+  readonly kind: ValueKind;
+  readonly isList: boolean;
+  /** Position of the argument that is returned, as in-place operators do; -1 for a new value. */
+  readonly writtenArgument: number;
+}
+
+/** An operator as the dispatcher describes it. */
+export interface OperatorDescription {
+  readonly schema: string;
+  readonly arguments: readonly ArgumentDescription[];
+  readonly returns: readonly ReturnDescription[];
+}
+
+/** Types of schemas that have a counterpart in TypeScript. */
+export type ValueKind =
+  | 'Tensor'
+  | 'Scalar'
+  | 'int'
+  | 'float'
+  | 'bool'
+  | 'str'
+  | 'ScalarType'
+  | 'Layout'
+  | 'MemoryFormat'
+  | 'Device'
+  | 'Generator'
+  | 'unsupported';
+
+/** A value on its way to the addon; native/arguments.h says how each type is passed. */
+export type Encoded = number | boolean | string | null | undefined;
+
+/** The addon's functions. Tensors and generators are handles (numbers); lists are positions in the list buffer. */
+export interface Engine {
+  shareBuffers(lists: Float64Array, record: Float64Array): void;
+  setErrorFactory(make: (kind: number, message: string, op: string) => Error): void;
+
+  resolve(name: string, overload: string): number;
+  call(id: number, ...operands: Encoded[]): number;
+  takeTensor(): number;
+  takeValue(): number | boolean | string | null;
+  describeOperator(id: number): OperatorDescription;
+  operatorNames(): string[];
+
+  fromBytes(bytes: Uint8Array, dtype: number, sizes: number, device: number): number;
+  toBytes(handle: number): ArrayBuffer;
+  copyBytes(handle: number, bytes: Uint8Array): void;
+  item(handle: number): number | boolean | bigint;
+  dispose(handle: number): boolean;
+  disposeMany(handles: number): void;
+  isAlive(handle: number): boolean;
+  describe(handle: number): void;
+  describeStrides(handle: number): void;
+  isContiguous(handle: number): boolean;
+  alias(handle: number): number;
+  liveTensors(): number;
+
+  backward(handle: number, gradient: number, retainGraph: boolean, createGraph: boolean): void;
+  grad(
+    outputs: number,
+    inputs: number,
+    gradients: number,
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): number;
+  gradOf(handle: number): number;
+  setGrad(handle: number, gradient: number): void;
+  requiresGrad(handle: number): boolean;
+  requiresGrad_(handle: number, flag: boolean): void;
+  isLeaf(handle: number): boolean;
+  setGradEnabled(flag: boolean): boolean;
+  isGradEnabled(): boolean;
+
+  createGenerator(seed: bigint, device: number): number;
+  seedGenerator(handle: number, seed: bigint): void;
+  generatorState(handle: number): ArrayBuffer;
+  setGeneratorState(handle: number, state: number): void;
+  disposeGenerator(handle: number): boolean;
+
+  adamwStep(
+    params: number,
+    grads: number,
+    expAvgs: number,
+    expAvgSqs: number,
+    steps: number,
+    lr: number,
+    beta1: number,
+    beta2: number,
+    eps: number,
+    weightDecay: number,
+    foundInf: number,
+  ): void;
+  sgdStep(
+    params: number,
+    grads: number,
+    momentumBuffers: number,
+    lr: number,
+    momentum: number,
+    dampening: number,
+    weightDecay: number,
+    nesterov: boolean,
+    isFirstStep: boolean,
+    foundInf: number,
+  ): void;
+  larsStep(
+    params: number,
+    grads: number,
+    momentumBuffers: number,
+    lr: number,
+    momentum: number,
+    weightDecay: number,
+    trustCoefficient: number,
+    isAdapted: number,
+  ): void;
+  emaUpdate(averaged: number, source: number, momentum: number, skip: number): void;
+  gradNorm(tensors: number): number;
+  clipGradNorm(params: number, maxNorm: number): number;
+  allFinite(tensors: number): number;
+  zeroGrad(params: number): void;
+
+  setNumThreads(count: number): void;
+  getNumThreads(): number;
+  countLoopThreads(): number;
+  liveBytes(): number;
+  peakBytes(): number;
+  budgetBytes(): number;
+  resetPeak(): void;
+  setBudget(bytes: number): void;
+  cpuCapability(): string;
+  libtorchVersion(): string;
+
+  createSharedFile(bytes: number): number;
+  mapSharedFile(fileDescriptor: number, bytes: number): ArrayBuffer;
+}
+
+/** One tensor's description as the addon writes it: rank, dtype, device, sizes (native/records.h). */
+export const record = new Float64Array(3 + 64);
+
+let loaded: Engine | undefined;
+
+/**
+ * The addon. `HALFWAY_ADDON=/path/to/file.node` names one to use instead of the cached build (for work on the addon itself).
+ * Throws EngineNotFoundError with the next command when it is not there.
+ */
+export function engine(): Engine {
+  return loaded ?? load();
+}
+
+function load(): Engine {
+  const chosen = process.env['HALFWAY_ADDON'];
+  const addonModule: { exports: Engine } = { exports: Object.create(null) as Engine };
+  process.dlopen(addonModule, chosen === undefined || chosen === '' ? ensureAddonPath() : chosen);
+  const addon = addonModule.exports;
+  addon.setErrorFactory(engineError);
+  addon.shareBuffers(new Float64Array(1), record);
+  loaded = addon;
+  return addon;
+}

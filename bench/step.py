@@ -100,7 +100,7 @@ def forward():
 
 times = []
 for step in range(a.steps + 5):
-    t0 = time.perf_counter()
+    t0, c0 = time.perf_counter(), time.process_time()
     loss = forward()
     t1 = time.perf_counter()
     loss.backward()
@@ -110,6 +110,6 @@ for step in range(a.steps + 5):
     optimizer.zero_grad()
     t3 = time.perf_counter()
     if step >= 5:
-        times.append((t1 - t0, t2 - t1, t3 - t2, t3 - t0))
+        times.append((t1 - t0, t2 - t1, t3 - t2, t3 - t0, time.process_time() - c0))
 median = lambda i: round(sorted(t[i] for t in times)[len(times) // 2] * 1e3, 2)
-print(json.dumps(dict(forwardMs=median(0), backwardMs=median(1), optimizerMs=median(2), stepMs=median(3), loss=round(loss.item(), 4))))
+print(json.dumps(dict(forwardMs=median(0), backwardMs=median(1), optimizerMs=median(2), stepMs=median(3), cpuMs=median(4), loss=round(loss.item(), 4))))

@@ -16,7 +16,10 @@ if (source === undefined) {
 }
 
 mkdirSync(out, { recursive: true });
-const parts = ['train', 'validation', 'test'].map((name) => ({ name, photos: readPhotos(join(source, `${name}.tar`)) }));
+const parts = ['train', 'validation', 'test'].map((name) => ({
+  name,
+  photos: readPhotos(join(source, `${name}.tar`)),
+}));
 const classes = [...new Set(parts.flatMap(({ photos }) => photos.map(({ className }) => className)))].sort();
 for (const { name, photos } of parts) {
   photos.sort((a, b) => (a.id < b.id ? -1 : 1)); // by id, so that a shard holds all classes
@@ -34,7 +37,7 @@ copyFileSync(join(source, 'LICENSE'), join(out, 'LICENSE'));
 function readPhotos(path) {
   const tar = readFileSync(path);
   const photos = [];
-  for (let at = 0; at + BLOCK <= tar.length && tar[at] !== 0; ) {
+  for (let at = 0; at + BLOCK <= tar.length && tar[at] !== 0;) {
     const text = (offset, length) => tar.toString('utf8', at + offset, at + offset + length).split('\0')[0];
     const [name, size, type] = [text(0, 100), parseInt(text(124, 12), 8), text(156, 1)];
     const [, className, file] = name.split('/');
@@ -68,6 +71,12 @@ function headerOf(name, sizeBytes) {
   header.write('        ', 148); // the checksum is taken with blanks in its own place
   header.write('0', 156);
   header.write('ustar\x0000', 257, 'latin1');
-  header.write(`${octal(header.reduce((sum, byte) => sum + byte, 0), 6)} `, 148);
+  header.write(
+    `${octal(
+      header.reduce((sum, byte) => sum + byte, 0),
+      6,
+    )} `,
+    148,
+  );
   return header;
 }

@@ -43,9 +43,12 @@ function drawCall(op, values) {
 
 function describe(value) {
   if (value instanceof torch.Tensor) {
-    return value.isDisposed ? 'disposed' : `${value.dtype}[${value.shape}]${value.requiresGrad ? 'g' : ''}${value.isContiguous ? '' : `/${value.strides}`}`;
+    return value.isDisposed
+      ? 'disposed'
+      : `${value.dtype}[${value.shape}]${value.requiresGrad ? 'g' : ''}${value.isContiguous ? '' : `/${value.strides}`}`;
   }
-  if (Array.isArray(value)) return `[${value.slice(0, 8).map(describe).join(', ')}${value.length > 8 ? `, ... ${value.length}` : ''}]`;
+  if (Array.isArray(value))
+    return `[${value.slice(0, 8).map(describe).join(', ')}${value.length > 8 ? `, ... ${value.length}` : ''}]`;
   if (value instanceof torch.Generator) return 'generator';
   if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
     return `{${Object.entries(value).map(([key, entry]) => `${key}: ${describe(entry)}`)}}`;

@@ -14,12 +14,94 @@ export function seededRandom(seed) {
 }
 
 const usualInts = [0, 1, -1, 2, 3, -2, 4];
-const edgeInts = [5, 7, -3, 16, 64, -100, 127, 1000, 65536, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), 2 ** 32, 2 ** 53, -(2 ** 53), 2 ** 60];
+const edgeInts = [
+  5,
+  7,
+  -3,
+  16,
+  64,
+  -100,
+  127,
+  1000,
+  65536,
+  2 ** 31 - 1,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 32,
+  2 ** 53,
+  -(2 ** 53),
+  2 ** 60,
+];
 const notInts = [0.5, Number.NaN, Number.POSITIVE_INFINITY, -0];
-const floats = [0, 1, -1, 0.5, 1e-5, -0.1, 3, 1e30, -1e30, 1e-320, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-const shapes = [[], [1], [0], [3], [5], [2, 3], [3, 2], [3, 3], [1, 3], [2, 0, 3], [2, 3, 4], [1, 2, 4, 4], [2, 3, 5, 5], [2, 4, 3, 3, 3], [1, 1, 1, 1, 1, 1, 1, 2]];
-const dtypes = ['float32', 'float32', 'float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool', 'complex64', 'complex128'];
-const strings = ['', 'mean', 'floor', 'trunc', 'valid', 'same', 'ij', 'none', 'tanh', 'reflect', 'constant', 'ii->i', 'ij,jk->ik', '...,->', 'sum', 'ortho', 'linear', 'x'.repeat(5000), 'a\u0000b'];
+const floats = [
+  0,
+  1,
+  -1,
+  0.5,
+  1e-5,
+  -0.1,
+  3,
+  1e30,
+  -1e30,
+  1e-320,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+];
+const shapes = [
+  [],
+  [1],
+  [0],
+  [3],
+  [5],
+  [2, 3],
+  [3, 2],
+  [3, 3],
+  [1, 3],
+  [2, 0, 3],
+  [2, 3, 4],
+  [1, 2, 4, 4],
+  [2, 3, 5, 5],
+  [2, 4, 3, 3, 3],
+  [1, 1, 1, 1, 1, 1, 1, 2],
+];
+const dtypes = [
+  'float32',
+  'float32',
+  'float32',
+  'float64',
+  'float16',
+  'bfloat16',
+  'int64',
+  'int32',
+  'int16',
+  'int8',
+  'uint8',
+  'bool',
+  'complex64',
+  'complex128',
+];
+const strings = [
+  '',
+  'mean',
+  'floor',
+  'trunc',
+  'valid',
+  'same',
+  'ij',
+  'none',
+  'tanh',
+  'reflect',
+  'constant',
+  'ii->i',
+  'ij,jk->ik',
+  '...,->',
+  'sum',
+  'ortho',
+  'linear',
+  'x'.repeat(5000),
+  'a\u0000b',
+];
 const contents = [
   (at) => at % 7,
   () => 0,
@@ -29,7 +111,20 @@ const contents = [
   (at) => (at % 2 === 0 ? Number.POSITIVE_INFINITY : -1),
   (at) => at * 1e9,
 ];
-const wrongTypes = [() => 'nonsense', () => ({}), () => [], () => null, () => 42, () => true, () => Symbol.iterator, () => 10n, () => new Float32Array(3), () => () => 1, () => new Date(0), () => [[1]]];
+const wrongTypes = [
+  () => 'nonsense',
+  () => ({}),
+  () => [],
+  () => null,
+  () => 42,
+  () => true,
+  () => Symbol.iterator,
+  () => 10n,
+  () => new Float32Array(3),
+  () => () => 1,
+  () => new Date(0),
+  () => [[1]],
+];
 
 /** Draws hostile values; `random` decides everything. */
 export class HostileValues {
@@ -61,7 +156,9 @@ export class HostileValues {
     const length = this.chance(0.85) ? usual : this.pick([0, 1, 2, 7, 70, 10_000]);
     const isCalm = this.chance(0.7);
     if (argument.kind === 'Tensor' && this.chance(0.4)) return new Array(Math.min(length, 100)).fill(this.tensor());
-    return Array.from({ length }, () => (isCalm && argument.kind === 'int' ? this.pick(usualInts) : this.single(argument)));
+    return Array.from({ length }, () =>
+      isCalm && argument.kind === 'int' ? this.pick(usualInts) : this.single(argument),
+    );
   }
 
   single({ kind, name }) {
@@ -96,7 +193,10 @@ export class HostileValues {
     const shape = this.pick(shapes);
     const count = shape.reduce((product, size) => product * size, 1);
     const content = this.chance(0.5) ? contents[0] : this.pick(contents);
-    const made = tensor(Float64Array.from({ length: count }, (_, at) => content(at)), { shape, dtype: this.pick(dtypes) });
+    const made = tensor(
+      Float64Array.from({ length: count }, (_, at) => content(at)),
+      { shape, dtype: this.pick(dtypes) },
+    );
     const kind = this.random();
     if (kind < 0.1 && shape.length >= 2) return made.transpose(0, 1);
     if (kind < 0.15 && shape.length >= 1) return made.unsqueeze(0).expand([3, ...shape]);

@@ -28,7 +28,9 @@ const text = await format(renderOps(groups), { ...(await resolveConfig(output)),
 
 if (process.argv.includes('--check')) {
   if (readFileSync(output, 'utf8') !== text) {
-    process.stderr.write('ops.gen.ts is not what gen/generateOps.mjs makes; run: node packages/torch/gen/generateOps.mjs\n');
+    process.stderr.write(
+      'ops.gen.ts is not what gen/generateOps.mjs makes; run: node packages/torch/gen/generateOps.mjs\n',
+    );
     process.exitCode = 1;
   }
 } else {

@@ -13,7 +13,8 @@ const CHOICES = {
 };
 
 export const camel = (name) => name.replace(/^_+/, '').replace(/_+([a-z0-9])/g, (_, letter) => letter.toUpperCase());
-const constantName = ({ name, overload }) => `op${name.startsWith('_') ? '_' : ''}_${name.replace(/^_/, '')}${overload && `_${overload}`}`;
+const constantName = ({ name, overload }) =>
+  `op${name.startsWith('_') ? '_' : ''}_${name.replace(/^_/, '')}${overload && `_${overload}`}`;
 
 /** Type and encoder of one argument: the TypeScript type without `undefined`, and a function from an expression to its encoding. */
 function argumentForm(argument, op) {
@@ -21,9 +22,15 @@ function argumentForm(argument, op) {
   if (isList) return listForm(argument);
   switch (kind) {
     case 'Tensor': {
-      const takesNumber = NUMBER_FRIENDLY.has(name) || NUMBER_FRIENDLY.has(`${name}:${op.name.replace(/_$/, '')}`) || (op.name === 'where' && name !== 'condition');
+      const takesNumber =
+        NUMBER_FRIENDLY.has(name) ||
+        NUMBER_FRIENDLY.has(`${name}:${op.name.replace(/_$/, '')}`) ||
+        (op.name === 'where' && name !== 'condition');
       const encoder = `${isOptional ? 'optional' : ''}${takesNumber ? (isOptional ? 'Operand' : 'operand') : isOptional ? 'Tensor' : 'tensor'}`;
-      return { type: takesNumber ? 'Tensor | number | boolean' : 'Tensor', encode: (value) => `encode.${encoder}(${value})` };
+      return {
+        type: takesNumber ? 'Tensor | number | boolean' : 'Tensor',
+        encode: (value) => `encode.${encoder}(${value})`,
+      };
     }
     case 'Scalar':
       return { type: 'number | boolean', encode: (value) => value };
@@ -57,7 +64,10 @@ function argumentForm(argument, op) {
 function listForm({ kind, listLength, elementIsOptional }) {
   switch (kind) {
     case 'Tensor':
-      return { type: `readonly ${elementIsOptional ? '(Tensor | undefined)' : 'Tensor'}[]`, encode: (value) => `encode.tensors(${value})` };
+      return {
+        type: `readonly ${elementIsOptional ? '(Tensor | undefined)' : 'Tensor'}[]`,
+        encode: (value) => `encode.tensors(${value})`,
+      };
     case 'bool':
       return { type: 'readonly boolean[]', encode: (value) => `encode.booleans(${value})` };
     case 'int':
@@ -76,7 +86,11 @@ export function parametersOf(op, hasReceiver) {
   const positional = [];
   const options = [];
   for (const argument of op.arguments.slice(hasReceiver ? 1 : 0)) {
-    const form = { ...argumentForm(argument, op), name: camel(argument.name), mayBeLeftOut: argument.hasDefault || argument.isOptional };
+    const form = {
+      ...argumentForm(argument, op),
+      name: camel(argument.name),
+      mayBeLeftOut: argument.hasDefault || argument.isOptional,
+    };
     // pin_memory concerns copies to accelerators only, and layouts other than strided are not supported.
     if (argument.name === 'pin_memory' || argument.name === 'layout') form.isHidden = true;
     (argument.isKeywordOnly ? options : positional).push({ ...form, source: argument });
@@ -90,7 +104,9 @@ function parameterList({ positional, options }) {
     index > lastRequired ? `${name}?: ${type}` : `${name}: ${type}${mayBeLeftOut ? ' | undefined' : ''}`,
   );
   const shown = options.filter((option) => !option.isHidden);
-  const shownTypes = shown.map(({ name, type, mayBeLeftOut }) => (mayBeLeftOut ? `${name}?: ${type} | undefined` : `${name}: ${type}`));
+  const shownTypes = shown.map(({ name, type, mayBeLeftOut }) =>
+    mayBeLeftOut ? `${name}?: ${type} | undefined` : `${name}: ${type}`,
+  );
   const optionsType = `{ ${shownTypes.join('; ')} }`;
   const isOptional = shown.every((option) => option.mayBeLeftOut);
   const names = shown.map(({ name }) => name).join(', ');
@@ -106,7 +122,9 @@ function parameterList({ positional, options }) {
 }
 
 function encodedOperands(op, { positional, options }, receiver) {
-  const encoded = [...positional, ...options].map(({ name, encode, isHidden }) => (isHidden ? 'undefined' : encode(name)));
+  const encoded = [...positional, ...options].map(({ name, encode, isHidden }) =>
+    isHidden ? 'undefined' : encode(name),
+  );
   while (encoded.at(-1) === 'undefined') encoded.pop();
   return [constantName(op), ...(receiver === undefined ? [] : [receiver]), ...encoded].join(', ');
 }
@@ -153,12 +171,15 @@ function fitCondition(op, overloads, hasReceiver) {
   const conditions = [];
   for (let i = 0; i < widest; i++) {
     const forms = new Set(overloads.map((other) => describePosition(parametersOf(other, hasReceiver).positional[i])));
-    if (forms.size > 1) conditions.push(positionTest(own[i], `a${i}`));
+    // Where an overload has no more parameters, its options may lie.
+    const mayBeOptions = i === own.length && hasOptions(op, hasReceiver);
+    if (forms.size > 1) conditions.push(mayBeOptions ? `encode.isOptions(a${i})` : positionTest(own[i], `a${i}`));
   }
   return conditions.join(' && ');
 }
 
-const describePosition = (parameter) => (parameter === undefined ? 'nothing' : `${parameter.type} ${parameter.mayBeLeftOut}`);
+const describePosition = (parameter) =>
+  parameter === undefined ? 'nothing' : `${parameter.type} ${parameter.mayBeLeftOut}`;
 
 function positionTest(parameter, value) {
   if (parameter === undefined) return `${value} === undefined`;
@@ -185,11 +206,14 @@ function renderOverloadFunction(op, hasReceiver) {
   }`;
 }
 
-const overloadFunctionName = (op) => `${camel(op.name)}${op.name.endsWith('_') ? 'In' : ''}With${camel(`_x_${op.overload || 'default'}`).slice(1)}`;
+const overloadFunctionName = (op) =>
+  `${camel(op.name)}${op.name.endsWith('_') ? 'In' : ''}With${camel(`_x_${op.overload || 'default'}`).slice(1)}`;
 
 function renderMerged(overloads, hasReceiver, head) {
   const name = camel(overloads[0].name);
-  const positions = Math.max(...overloads.map((op) => parametersOf(op, hasReceiver).positional.length + Number(hasOptions(op, hasReceiver))));
+  const positions = Math.max(
+    ...overloads.map((op) => parametersOf(op, hasReceiver).positional.length + Number(hasOptions(op, hasReceiver))),
+  );
   const signatures = overloads.map((op) => {
     const { type } = returnForm(op);
     return `${docOf(op)}\n${head}${name}(${parameterList(parametersOf(op, hasReceiver)).signature}): ${type};`;
@@ -198,11 +222,16 @@ function renderMerged(overloads, hasReceiver, head) {
   const types = [...new Set(overloads.map((op) => returnForm(op).type))].join(' | ');
   const calls = overloads.map((op, index) => {
     const { positional } = parametersOf(op, hasReceiver);
-    const names = [...positional.map((_, i) => `a${i}`), ...(hasOptions(op, hasReceiver) ? [`a${positional.length}`] : [])];
+    const names = [
+      ...positional.map((_, i) => `a${i}`),
+      ...(hasOptions(op, hasReceiver) ? [`a${positional.length}`] : []),
+    ];
     const cast = names.map((value) => `${value} as never`);
     const call = `${overloadFunctionName(op)}(${[...(hasReceiver ? ['this'] : []), ...cast].join(', ')})`;
     const statement = returnForm(op).type === 'this' ? `{ ${call}; return this; }` : `return ${call};`;
-    return index === overloads.length - 1 ? statement.replace(/^\{ | \}$/g, '') : `if (${fitCondition(op, overloads, hasReceiver)}) ${statement}`;
+    return index === overloads.length - 1
+      ? statement.replace(/^\{ | \}$/g, '')
+      : `if (${fitCondition(op, overloads, hasReceiver)}) ${statement}`;
   });
   return `\n${signatures.join('\n')}\n${head}${name}(${parameters}): ${types} {\n${calls.join('\n')}\n}`;
 }
@@ -222,7 +251,8 @@ export function ${camel(op.name)}(${implementation}): ${type} {
 }
 
 /** Free functions exist where there is no `self`: factories, lists, and PyTorch's functional layers (first argument `input`); and for `*_like`. */
-const isFunction = (op) => op.arguments[0]?.name !== 'self' || !isTensorFirst(op) || op.name.endsWith('_like') || op.name === 'where';
+const isFunction = (op) =>
+  op.arguments[0]?.name !== 'self' || !isTensorFirst(op) || op.name.endsWith('_like') || op.name === 'where';
 export const isMethod = (op) => isTensorFirst(op) && op.name !== 'where';
 
 /**
@@ -231,7 +261,9 @@ export const isMethod = (op) => isTensorFirst(op) && op.name !== 'where';
  */
 export function renderOps(groups) {
   const all = groups.flatMap(({ ops }) => ops);
-  const constants = all.map((op) => `const ${constantName(op)} = new Operator('aten::${op.name}'${op.overload && `, '${op.overload}'`});`);
+  const constants = all.map(
+    (op) => `const ${constantName(op)} = new Operator('aten::${op.name}'${op.overload && `, '${op.overload}'`});`,
+  );
   const overloadFunctions = [];
   const methods = groups.map(({ title, ops }) => {
     const rendered = byName(ops.filter(isMethod)).map((overloads) => {

@@ -44,6 +44,7 @@ constexpr std::array kPhrases = {
     Words{"floating point", ErrorKind::kDtype},
     Words{"size", ErrorKind::kShape},
     Words{"shape", ErrorKind::kShape},
+    Words{"square matri", ErrorKind::kShape},
     Words{"dimension", ErrorKind::kShape},
     Words{"broadcast", ErrorKind::kShape},
     Words{"number of elements", ErrorKind::kShape},

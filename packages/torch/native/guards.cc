@@ -31,23 +31,23 @@ void CountOfParts(const Operands& operands) {
   }
 }
 
-struct Entry {
+struct Rule {
   std::string_view name;
   Guard guard;
 };
 
 constexpr std::array kGuards = {
-    Entry{"aten::histc", Histc},
-    Entry{"aten::chunk", CountOfParts},
-    Entry{"aten::tensor_split", CountOfParts},
-    Entry{"aten::unsafe_chunk", CountOfParts},
+    Rule{"aten::histc", Histc},
+    Rule{"aten::chunk", CountOfParts},
+    Rule{"aten::tensor_split", CountOfParts},
+    Rule{"aten::unsafe_chunk", CountOfParts},
 };
 
 }  // namespace
 
 Guard FindGuard(const std::string& name) {
-  for (const Entry& entry : kGuards) {
-    if (name == entry.name) return entry.guard;
+  for (const Rule& rule : kGuards) {
+    if (name == rule.name) return rule.guard;
   }
   return nullptr;
 }

@@ -30,7 +30,9 @@ export function grad(
 ): (Tensor | undefined)[] {
   const addon = engine();
   try {
-    const [outputsAt, inputsAt, gradOutputsAt] = [outputs, inputs, gradOutputs].map((list) => encode.tensors(list) ?? 0);
+    const [outputsAt, inputsAt, gradOutputsAt] = [outputs, inputs, gradOutputs].map(
+      (list) => encode.tensors(list) ?? 0,
+    );
     const count = addon.grad(outputsAt ?? 0, inputsAt ?? 0, gradOutputsAt ?? 0, retainGraph, createGraph, allowUnused);
     return Array.from({ length: count }, takeOptionalTensor);
   } finally {

@@ -29,7 +29,12 @@ export interface TensorOptions {
 export function tensor(data: ReadonlyNumbers | TensorData, options: TensorOptions = {}): Tensor {
   const source = ArrayBuffer.isView(data) ? ofTypedArray(data) : ofNumbers(data, options.dtype);
   const { bytes, dtype: sourceDtype, shape: sourceShape } = source;
-  const { shape = sourceShape, dtype = ArrayBuffer.isView(data) ? sourceDtype : 'float32', device = 'cpu', requiresGrad = false } = options;
+  const {
+    shape = sourceShape,
+    dtype = ArrayBuffer.isView(data) ? sourceDtype : 'float32',
+    device = 'cpu',
+    requiresGrad = false,
+  } = options;
   let made = fromBytes(bytes, shape, sourceDtype, sourceDtype === dtype ? device : 'cpu');
   if (dtype !== sourceDtype) {
     const narrow = made;
@@ -61,7 +66,9 @@ function dtypeOfTypedArray(data: TensorData): DType {
   if (data instanceof Int16Array) return 'int16';
   if (data instanceof Int8Array) return 'int8';
   if (data instanceof Uint8Array) return 'uint8';
-  throw new DtypeError(`tensor: has no dtype for ${Object.prototype.toString.call(data)}; use Float32Array or another signed one`);
+  throw new DtypeError(
+    `tensor: has no dtype for ${Object.prototype.toString.call(data)}; use Float32Array or another signed one`,
+  );
 }
 
 // float32 where that is what is wanted; else float64, which holds whole numbers up to 2^53 on the way to an integer dtype.
@@ -76,7 +83,8 @@ function ofNumbers(data: ReadonlyNumbers, wanted: DType = 'float32'): Source {
 
 function shapeOf(data: ReadonlyNumbers): number[] {
   const shape: number[] = [];
-  for (let level: ReadonlyNumbers | undefined = data; typeof level === 'object'; level = level[0]) shape.push(level.length);
+  for (let level: ReadonlyNumbers | undefined = data; typeof level === 'object'; level = level[0])
+    shape.push(level.length);
   return shape;
 }
 
@@ -86,7 +94,9 @@ function flatten(data: ReadonlyNumbers, shape: readonly number[], dim: number, i
     for (const entry of data) flatten(entry, shape, dim + 1, into);
   } else {
     const got = typeof data === 'object' ? `${data.length} entries` : String(data);
-    throw new ShapeError(`tensor: nested arrays must have the shape [${shape.join(', ')}] of their first entries, got ${got} in dimension ${dim}`);
+    throw new ShapeError(
+      `tensor: nested arrays must have the shape [${shape.join(', ')}] of their first entries, got ${got} in dimension ${dim}`,
+    );
   }
 }
 

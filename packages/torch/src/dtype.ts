@@ -87,7 +87,9 @@ const indexesPerDevice = 1024; // native/arguments.cc
 const cudaType = 1; // c10::DeviceType::CUDA
 
 /** The addon's number of a device; undefined and null pass through. Throws DeviceError for anything but `cpu`, `cuda` and `cuda:<index>`. */
-export function deviceNumber<T extends Device | 'cuda' | undefined | null>(device: T): number | Extract<T, undefined | null>;
+export function deviceNumber<T extends Device | 'cuda' | undefined | null>(
+  device: T,
+): number | Extract<T, undefined | null>;
 export function deviceNumber(device: Device | 'cuda' | undefined | null): number | undefined | null {
   if (device === undefined || device === null || device === 'cpu') return device === 'cpu' ? 0 : device;
   const index = /^cuda(?::(\d{1,3}))?$/.exec(String(device));
@@ -102,7 +104,9 @@ export function deviceOfNumber(code: number): Device {
 }
 
 /** The addon's number of a memory format; undefined and null pass through. Throws TorchError for another name. */
-export function memoryFormatNumber<T extends MemoryFormat | undefined | null>(format: T): number | Extract<T, undefined | null>;
+export function memoryFormatNumber<T extends MemoryFormat | undefined | null>(
+  format: T,
+): number | Extract<T, undefined | null>;
 export function memoryFormatNumber(format: MemoryFormat | undefined | null): number | undefined | null {
   if (format === undefined || format === null) return format;
   if (Object.hasOwn(memoryFormatNumbers, format)) return memoryFormatNumbers[format];

@@ -64,7 +64,13 @@ function adamwStep(
  * @param foundInf one float32 number; where it is 1 nothing changes, decided on the device
  * Throws ShapeError, DtypeError or DeviceError when the lists are not alike. Source: PyTorch's `_fused_sgd_`.
  */
-function sgdStep(params: Tensors, grads: Tensors, momentumBuffers: Tensors, options: SgdOptions, foundInf?: Tensor): void {
+function sgdStep(
+  params: Tensors,
+  grads: Tensors,
+  momentumBuffers: Tensors,
+  options: SgdOptions,
+  foundInf?: Tensor,
+): void {
   const { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, isFirstStep = false } = options;
   withLists([params, grads, momentumBuffers], (addon, [p = 0, g = 0, m = 0]) => {
     addon.sgdStep(p, g, m, lr, momentum, dampening, weightDecay, nesterov, isFirstStep, handleOf(foundInf));

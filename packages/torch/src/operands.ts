@@ -116,6 +116,13 @@ export function options<T extends object>(value: T): T {
   return typeof value === 'object' ? value : refuse('an object of options', value);
 }
 
+/** Whether a merged method's argument can be its options: nothing, or an object that is no operand. */
+export function isOptions(value: unknown): boolean {
+  return (
+    value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value) && !isTensor(value))
+  );
+}
+
 /** Numbers as the only list of a call that is not `invoke`. */
 export function onlyList(values: readonly number[]): number {
   clearLists();

@@ -182,7 +182,7 @@ const op_linalg_solve_triangular = new Operator('aten::linalg_solve_triangular')
 const op_linalg_lstsq = new Operator('aten::linalg_lstsq');
 const op_linalg_inv = new Operator('aten::linalg_inv');
 const op_linalg_inv_ex = new Operator('aten::linalg_inv_ex');
-const op_linalg_pinv = new Operator('aten::linalg_pinv');
+const op_linalg_pinv_atol_rtol_float = new Operator('aten::linalg_pinv', 'atol_rtol_float');
 const op_linalg_det = new Operator('aten::linalg_det');
 const op_linalg_slogdet = new Operator('aten::linalg_slogdet');
 const op_linalg_cholesky = new Operator('aten::linalg_cholesky');
@@ -1065,7 +1065,7 @@ export abstract class TensorMethods {
   /** `aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   prod(dim: number, keepdim?: boolean, options?: { dtype?: DType | undefined }): Tensor;
   prod(a0?: unknown, a1?: unknown, a2?: unknown): Tensor {
-    if (a0 === undefined && a1 === undefined) return prodWithDefault(this, a0 as never);
+    if (encode.isOptions(a0) && a1 === undefined) return prodWithDefault(this, a0 as never);
     return prodWithDimInt(this, a0 as never, a1 as never, a2 as never);
   }
 
@@ -1377,9 +1377,13 @@ export abstract class TensorMethods {
     return [takeTensor(), takeTensor()];
   }
 
-  /** `aten::linalg_pinv(Tensor self, float rcond, bool hermitian=False) -> Tensor` */
-  linalgPinv(rcond: number, hermitian?: boolean): Tensor {
-    return tensorOf(invoke(op_linalg_pinv, this.handle, rcond, hermitian));
+  /** `aten::linalg_pinv.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor` */
+  linalgPinv({
+    atol,
+    rtol,
+    hermitian,
+  }: { atol?: number | undefined; rtol?: number | undefined; hermitian?: boolean | undefined } = {}): Tensor {
+    return tensorOf(invoke(op_linalg_pinv_atol_rtol_float, this.handle, atol, rtol, hermitian));
   }
 
   /** `aten::linalg_det(Tensor A) -> Tensor` */
@@ -2170,7 +2174,7 @@ export abstract class TensorMethods {
   /** `aten::bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor` */
   bernoulli(p: number, options?: { generator?: Generator | undefined }): Tensor;
   bernoulli(a0?: unknown, a1?: unknown): Tensor {
-    if (a0 === undefined) return bernoulliWithDefault(this, a0 as never);
+    if (encode.isOptions(a0)) return bernoulliWithDefault(this, a0 as never);
     return bernoulliWithP(this, a0 as never, a1 as never);
   }
 
@@ -3231,8 +3235,8 @@ export function arange(
   options?: { dtype?: DType | undefined; device?: Device | undefined },
 ): Tensor;
 export function arange(a0?: unknown, a1?: unknown, a2?: unknown, a3?: unknown): Tensor {
-  if (a1 === undefined && a2 === undefined) return arangeWithDefault(a0 as never, a1 as never);
-  if ((typeof a1 === 'number' || typeof a1 === 'boolean') && a2 === undefined)
+  if (encode.isOptions(a1) && a2 === undefined) return arangeWithDefault(a0 as never, a1 as never);
+  if ((typeof a1 === 'number' || typeof a1 === 'boolean') && encode.isOptions(a2))
     return arangeWithStart(a0 as never, a1 as never, a2 as never);
   return arangeWithStartStep(a0 as never, a1 as never, a2 as never, a3 as never);
 }
@@ -3263,7 +3267,7 @@ export function eye(n: number, options?: { dtype?: DType | undefined; device?: D
 /** `aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function eye(n: number, m: number, options?: { dtype?: DType | undefined; device?: Device | undefined }): Tensor;
 export function eye(a0?: unknown, a1?: unknown, a2?: unknown): Tensor {
-  if (a1 === undefined) return eyeWithDefault(a0 as never, a1 as never);
+  if (encode.isOptions(a1)) return eyeWithDefault(a0 as never, a1 as never);
   return eyeWithM(a0 as never, a1 as never, a2 as never);
 }
 
@@ -3325,7 +3329,7 @@ export function randint(
   options?: { generator?: Generator | undefined; dtype?: DType | undefined; device?: Device | undefined },
 ): Tensor;
 export function randint(a0?: unknown, a1?: unknown, a2?: unknown, a3?: unknown): Tensor {
-  if (Array.isArray(a1) && a2 === undefined) return randintWithGenerator(a0 as never, a1 as never, a2 as never);
+  if (Array.isArray(a1) && encode.isOptions(a2)) return randintWithGenerator(a0 as never, a1 as never, a2 as never);
   return randintWithLowGenerator(a0 as never, a1 as never, a2 as never, a3 as never);
 }
 

@@ -2,10 +2,25 @@
 
 import { readFileSync } from 'node:fs';
 import { Operator, invalidateShapes, invoke, takeOptionalTensor, takeTensors, tensorOf } from './dispatch.js';
-import { type DType, type Device, type Layout, type MemoryFormat, deviceNumber, dtypeNumber, layoutNumber, memoryFormatNumber } from './dtype.js';
+import {
+  type DType,
+  type Device,
+  type Layout,
+  type MemoryFormat,
+  deviceNumber,
+  dtypeNumber,
+  layoutNumber,
+  memoryFormatNumber,
+} from './dtype.js';
 import { TorchError } from './errors.js';
 import type { Generator } from './generator.js';
-import { type ArgumentDescription, type Encoded, type OperatorDescription, type ReturnDescription, engine } from './native.js';
+import {
+  type ArgumentDescription,
+  type Encoded,
+  type OperatorDescription,
+  type ReturnDescription,
+  engine,
+} from './native.js';
 import * as encode from './operands.js';
 import type { Tensor } from './tensor.js';
 
@@ -44,7 +59,10 @@ export function ops(fullName: string, { allowUnsafe = false }: { allowUnsafe?: b
   if (known !== undefined) return known;
   const reason = allowUnsafe ? undefined : unsafeReasons().get(fullName);
   if (reason !== undefined) {
-    throw new TorchError(`ops: ${fullName} may crash the process: ${reason}; pass { allowUnsafe: true } to call it all the same`, fullName);
+    throw new TorchError(
+      `ops: ${fullName} may crash the process: ${reason}; pass { allowUnsafe: true } to call it all the same`,
+      fullName,
+    );
   }
   const [name = '', overload = ''] = fullName.split('.', 2);
   const op = new Operator(name, overload);
@@ -60,7 +78,11 @@ export function operatorNames(): string[] {
   return engine().operatorNames().sort();
 }
 
-function callRaw(op: Operator, description: OperatorDescription, operands: readonly RawValue[]): RawResult | RawResult[] {
+function callRaw(
+  op: Operator,
+  description: OperatorDescription,
+  operands: readonly RawValue[],
+): RawResult | RawResult[] {
   const rules = description.arguments;
   if (operands.length > rules.length) {
     throw new TorchError(`${op.name}: takes at most ${rules.length} arguments, got ${operands.length}`, op.name);
@@ -104,7 +126,8 @@ function encodeRaw(rule: ArgumentDescription | undefined, value: RawValue): Enco
     case 'bool':
     case 'str':
     case 'unsupported':
-      if (typeof value === 'object') throw new TorchError(`ops: argument ${rule.name} must be ${rule.kind}, got an object`);
+      if (typeof value === 'object')
+        throw new TorchError(`ops: argument ${rule.name} must be ${rule.kind}, got an object`);
       return value;
     default:
       return rule.kind satisfies never;

@@ -5,14 +5,7 @@ import { DtypeError } from './errors.js';
 import type { Tensor } from './tensor.js';
 
 /** Typed arrays that hold the elements of a tensor. */
-export type TensorData =
-  | Float32Array
-  | Float64Array
-  | BigInt64Array
-  | Int32Array
-  | Int16Array
-  | Int8Array
-  | Uint8Array;
+export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 
 /** A number, or arrays of them to any depth. */
 export type NestedNumbers = number | NestedNumbers[];
@@ -77,7 +70,9 @@ export function nest(data: TensorData, shape: readonly number[]): NestedNumbers 
 
 function exactNumber(value: number | bigint): number {
   if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) {
-    throw new RangeError(`toArray: the integer ${value} is beyond 2^53, where numbers are not exact; use toTypedArray()`);
+    throw new RangeError(
+      `toArray: the integer ${value} is beyond 2^53, where numbers are not exact; use toTypedArray()`,
+    );
   }
   return Number(value);
 }
@@ -92,6 +87,8 @@ export function shortText(tensor: Tensor): string {
   const head = `${dtype} [${shape.join(', ')}]${place}`;
   if (dtype === 'complex64' || dtype === 'complex128' || numel > 1e6) return `Tensor(${head})`;
   const values = Array.from<number | bigint>(typedArrayOf(tensor)).slice(0, maxShownElements);
-  const shown = values.map((value) => (typeof value === 'bigint' ? String(value) : String(Number(value.toPrecision(5)))));
+  const shown = values.map((value) =>
+    typeof value === 'bigint' ? String(value) : String(Number(value.toPrecision(5))),
+  );
   return `Tensor(${head}: ${shown.join(', ')}${numel > maxShownElements ? ', ...' : ''})`;
 }

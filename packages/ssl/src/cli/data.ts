@@ -20,7 +20,10 @@ export function dataCommand(): Command {
   const preview = new Command('preview')
     .description('a picture of exactly what the trainer will see')
     .option('--recipe <name|file>', 'the recipe whose views are shown', 'small/vicreg-rot')
-    .option('--data <paths...>', 'folders, tar shards or lists of files (default: the photos that come with the program)')
+    .option(
+      '--data <paths...>',
+      'folders, tar shards or lists of files (default: the photos that come with the program)',
+    )
     .option('--out <file>', 'the PNG file to write', 'preview.png')
     .option('--photos <n>', 'how many photos', '8')
     .option('--set <key.path=value>', 'change a key of the recipe; may be repeated', collect, [])

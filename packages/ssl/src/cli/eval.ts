@@ -61,7 +61,11 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
     onProgress: (text) => (process.stderr.isTTY ? showLive(text) : say(text)),
   });
   const { source: name, tasks, baseline } = report;
-  const figures = { source: name, tasks: figuresOf(tasks), ...(baseline === undefined ? {} : { baseline: figuresOf(baseline) }) };
+  const figures = {
+    source: name,
+    tasks: figuresOf(tasks),
+    ...(baseline === undefined ? {} : { baseline: figuresOf(baseline) }),
+  };
   printResult(figures, formatReport(report), flags.json === true);
 }
 

@@ -32,10 +32,20 @@ export function createProgram(): Command {
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'halfway: ')) });
-  const commands = [setupCommand(), doctorCommand(), pretrainCommand(), evalCommand(), dataCommand(), quickstartCommand()];
+  const commands = [
+    setupCommand(),
+    doctorCommand(),
+    pretrainCommand(),
+    evalCommand(),
+    dataCommand(),
+    quickstartCommand(),
+  ];
   for (const command of commands) program.addCommand(inherited(command));
   program.on('command:*', ([name = '']: string[]) => {
-    const nearest = nearestName(name, commands.map((command) => command.name()));
+    const nearest = nearestName(
+      name,
+      commands.map((command) => command.name()),
+    );
     program.error(`halfway: there is no command ${name}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`);
   });
   return program;

@@ -30,7 +30,10 @@ export function pretrainCommand(): Command {
   return new Command('pretrain')
     .description('train an encoder on photos without labels')
     .option('--recipe <name|file>', `what to train: ${recipeNames().join(', ')}, or a .yaml file`)
-    .option('--data <paths...>', 'folders, tar shards or lists of files (default: the photos of clothes that come with the program)')
+    .option(
+      '--data <paths...>',
+      'folders, tar shards or lists of files (default: the photos of clothes that come with the program)',
+    )
     .option('--out <folder>', 'the run folder to write')
     .option('--steps <n>', "length of the training, instead of the recipe's", wholeNumber)
     .option('--seed <n>', 'seed of every random draw', wholeNumber)
@@ -56,11 +59,17 @@ Keys of --set are those of the file config.yaml in a run folder; an unknown one 
 async function run(flags: PretrainFlags): Promise<void> {
   const { config, recipe, data } = resolve(flags);
   if (flags.dryRun === true) {
-    printResult({ config, derived: derived(config) }, `${configText(config)}\n${derivedText(config)}`, flags.json === true);
+    printResult(
+      { config, derived: derived(config) },
+      `${configText(config)}\n${derivedText(config)}`,
+      flags.json === true,
+    );
     return;
   }
-  if (flags.out === undefined) throw new UsageError('--out: a run folder must be named, got none; for example --out runs/a');
-  if (flags.data === undefined && flags.resume !== true) say('no --data: training on the photos of clothes that come with the program');
+  if (flags.out === undefined)
+    throw new UsageError('--out: a run folder must be named, got none; for example --out runs/a');
+  if (flags.data === undefined && flags.resume !== true)
+    say('no --data: training on the photos of clothes that come with the program');
   const summary = await pretrain({
     ...{ config, recipe, data, out: flags.out, resume: flags.resume === true },
     allowOtherEngine: flags.allowOtherEngine === true,
@@ -89,7 +98,8 @@ function resolve(flags: PretrainFlags): { config: Config; recipe: string; data: 
   if (flags.resume !== true || flags.out === undefined) {
     throw new UsageError(`--recipe: must be named, got none; one of ${recipeNames().join(', ')}, or a .yaml file`);
   }
-  if (settings.length > 0) throw new UsageError('--set, --steps and --seed: need --recipe, since a resumed run keeps its own settings');
+  if (settings.length > 0)
+    throw new UsageError('--set, --steps and --seed: need --recipe, since a resumed run keeps its own settings');
   const folder = RunFolder.open(flags.out);
   const manifest = folder.manifest();
   return { config: folder.config(), recipe: manifest.recipe, data: flags.data ?? manifest.data.paths };
@@ -129,7 +139,8 @@ function progressPrinter(config: Config): (progress: PretrainProgress) => void {
         const text = rowText(progress.row, progress.totalSteps, config);
         showLive(text);
         const now = performance.now();
-        if (process.stderr.isTTY || (now - printedAt < PLAIN_ROW_EVERY_MS && progress.row.step < progress.totalSteps)) return;
+        if (process.stderr.isTTY || (now - printedAt < PLAIN_ROW_EVERY_MS && progress.row.step < progress.totalSteps))
+          return;
         printedAt = now;
         say(text);
         return;
@@ -140,7 +151,16 @@ function progressPrinter(config: Config): (progress: PretrainProgress) => void {
   };
 }
 
-const NOT_TERMS = new Set(['step', 'lr', 'gradNorm', 'imagesPerSecond', 'dataWaitMs', 'stepMs', 'featureStd', 'effectiveRank']);
+const NOT_TERMS = new Set([
+  'step',
+  'lr',
+  'gradNorm',
+  'imagesPerSecond',
+  'dataWaitMs',
+  'stepMs',
+  'featureStd',
+  'effectiveRank',
+]);
 
 function rowText(row: MetricRow, totalSteps: number, config: Config): string {
   const left = (row.stepMs * (totalSteps - row.step)) / 1000;

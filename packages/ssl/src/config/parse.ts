@@ -52,7 +52,10 @@ function issueError(issue: z.core.$ZodIssue | undefined, tree: unknown, where: s
     return new ConfigError(`${where}: there is no key ${key}; ${hint}`, key);
   }
   const key = path.join('.');
-  return new ConfigError(`${where}: ${key || 'the top level'}: ${issue.message}, got ${show(valueAt(tree, path))}`, key);
+  return new ConfigError(
+    `${where}: ${key || 'the top level'}: ${issue.message}, got ${show(valueAt(tree, path))}`,
+    key,
+  );
 }
 
 function checkAcrossKeys({ model, split, recon, decoder, transform, augment }: Config, where: string): void {
@@ -67,19 +70,28 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment }: C
     );
   }
   if (split.equivariantDim >= split.dim) {
-    fail('split.equivariantDim', `must be below split.dim ${split.dim}, got ${split.equivariantDim}; use ${Math.ceil(split.dim / 2)}`);
+    fail(
+      'split.equivariantDim',
+      `must be below split.dim ${split.dim}, got ${split.equivariantDim}; use ${Math.ceil(split.dim / 2)}`,
+    );
   }
   if (model.size === 'custom' && model.widthDim % model.numHeads !== 0) {
     fail('model.numHeads', `must divide model.widthDim ${model.widthDim}, got ${model.numHeads}`);
   }
   if (recon.target !== 'none' && decoder.channels % 8 !== 0) {
-    fail('decoder.channels', `must be a multiple of 8, got ${decoder.channels}; use ${Math.ceil(decoder.channels / 8) * 8}`);
+    fail(
+      'decoder.channels',
+      `must be a multiple of 8, got ${decoder.channels}; use ${Math.ceil(decoder.channels / 8) * 8}`,
+    );
   }
   if (recon.sharedCrop && recon.target === 'none') {
     fail('recon.sharedCrop', 'needs recon.target other than none, which shares nothing; set recon.target=rotation');
   }
   if (transform.stage === 'after_crop' && augment.preset !== 'all' && recon.target !== 'none') {
-    fail('transform.stage', `after_crop differs from after_photometric only with augment.preset all, got ${augment.preset}`);
+    fail(
+      'transform.stage',
+      `after_crop differs from after_photometric only with augment.preset all, got ${augment.preset}`,
+    );
   }
 }
 
@@ -95,7 +107,10 @@ function keysAt(path: readonly string[]): string[] {
 }
 
 function valueAt(tree: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((node, key) => (typeof node === 'object' && node !== null ? (node as Tree)[key] : undefined), tree);
+  return path.reduce<unknown>(
+    (node, key) => (typeof node === 'object' && node !== null ? (node as Tree)[key] : undefined),
+    tree,
+  );
 }
 
 function show(value: unknown): string {

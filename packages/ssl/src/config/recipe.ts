@@ -50,7 +50,9 @@ function readYaml(path: string): unknown {
   try {
     return parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new ConfigError(`${path}: must be readable YAML, got ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(
+      `${path}: must be readable YAML, got ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

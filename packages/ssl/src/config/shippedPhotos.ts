@@ -11,7 +11,9 @@ export function shippedPhotos(part: 'train' | 'validation' | 'test'): string[] {
   const files = existsSync(FOLDER) ? readdirSync(FOLDER) : [];
   const shards = files.filter((file) => file.startsWith(`${part}-`) && file.endsWith('.tar')).sort();
   if (shards.length === 0) {
-    throw new DataError(`data: the shipped photos must be in ${FOLDER}, got none of ${part}; name your own with --data`);
+    throw new DataError(
+      `data: the shipped photos must be in ${FOLDER}, got none of ${part}; name your own with --data`,
+    );
   }
   return shards.map((file) => join(FOLDER, file));
 }

@@ -2,16 +2,14 @@
  * From bytes in shared memory to the views that an objective sees: photometric augmentation, g and its path, batched.
  *
  * Everything random was decided before a pixel existed: the streams of (seed, epoch, index, view) give each image's plan.
- * B images, C canvas side, S view side, P transformation parameters.
+ * B images, C canvas side, S view side, K intermediates, P transformation parameters.
  */
-import * as torch from '@halfway/torch';
-import type { Tensor } from '@halfway/torch';
+import { cat, fromBytes, tensor, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
-import { cropCenter } from '../transforms/cropCenter.js';
-import { renderPath } from '../transforms/path.js';
+import { renderPath, type RenderedPath } from '../transforms/path.js';
 import { uniformStream } from '../transforms/philox.js';
 import { applyPhotometric } from '../transforms/photometric.js';
-import { planPhotometric } from '../transforms/photometricPlan.js';
+import { type PhotometricPlan, planPhotometric } from '../transforms/photometricPlan.js';
 import type { Transformation } from '../transforms/transformation.js';
 import type { DeviceBatch, View, ViewRequest } from './batch.js';
 import type { HostBatch } from './feed.js';
@@ -23,36 +21,73 @@ export interface DeviceOptions {
   readonly seed: number;
 }
 
-/** The batch on the device; copies, so that the host batch can be released. Call it in the step's scope. */
+/**
+ * The batch on the device. The pixels are copied: the host batch may be released when this returns. Call it in the step's scope.
+ *
+ * `transform.stage` after_photometric (the default): u is augmented, and g acts on that. after_crop: g acts on the plain (flipped)
+ * crop, and every state of the path gets u's photometric operations afterwards.
+ */
 export function deviceBatch(host: HostBatch, { views, config, seed }: DeviceOptions): DeviceBatch {
   return {
     indices: host.indices,
-    views: views.map((request, view): View => {
-      const { pixels, canvasPx } = { pixels: host.views[view], canvasPx: host.canvasPx[view] ?? 0 };
-      if (pixels === undefined) throw new Error(`internal: deviceBatch: the feed has no view ${view}`);
-      const canvas = imagesOf(pixels, host.drawn.length, canvasPx); // [B, 3, C, C]
-      const augment = (images: Tensor): Tensor =>
-        applyPhotometric(images, photometricPlans(host.drawn, request, view, config.augment, seed));
-      const { name, sizePx, transformed } = request;
-      if (transformed === undefined) return { name, images: augment(canvas) };
-
-      const theta = thetasOf(host.drawn, transformed.transformation, view, config.transform.prob, seed); // [B, P]
-      const render = (source: Tensor): ReturnType<typeof renderPath> =>
-        renderPath(source, theta, transformed.transformation, { ...transformed, sizePx });
-      if (config.transform.stage === 'after_photometric') {
-        const { end, ...path } = render(augment(canvas));
-        return { name, images: end, path };
-      }
-      // The path is that of the plain crop; only what the encoder sees is augmented.
-      const { end, ...path } = render(canvas);
-      return { name, images: augment(cropCenter(end, sizePx)), path };
+    views: views.map((request, i): View => {
+      const { name, transformed } = request;
+      const canvas = canvasOf(host, i); // [B, 3, C, C]
+      const plans = photometricPlans(host.drawn, request, i, config.augment, seed);
+      if (transformed === undefined) return { name, images: applyPhotometric(canvas, plans) };
+      const theta = thetasOf(host.drawn, transformed.transformation, i, seed); // [B, P]
+      const render = (source: Tensor): RenderedPath =>
+        renderPath(source, theta, transformed.transformation, { ...transformed, sizePx: request.sizePx });
+      const { end, ...path } = renderStaged(canvas, plans, config.transform.stage, render);
+      return { name, images: end, path };
     }),
   };
 }
 
-/** u8 bytes [B, 3, C, C] to f32 in [0, 1]. */
-function imagesOf(pixels: Uint8Array, batch: number, canvasPx: number): Tensor {
-  return torch.fromBytes(pixels, [batch, 3, canvasPx, canvasPx], 'uint8').to('float32').div(255);
+function renderStaged(
+  canvas: Tensor,
+  plans: readonly PhotometricPlan[],
+  stage: Config['transform']['stage'],
+  render: (canvas: Tensor) => RenderedPath,
+): RenderedPath {
+  switch (stage) {
+    case 'after_photometric':
+      return render(applyPhotometric(canvas, plans));
+    case 'after_crop': {
+      const flipped = applyPhotometric(canvas, plans.map(flipOnly)); // a flip after g would turn the path and its masks over
+      return augmentPath(render(flipped), plans.map(withoutFlip));
+    }
+    default:
+      return stage satisfies never;
+  }
+}
+
+/** The same photometric operations on every state of the path, from u to v2. */
+function augmentPath(path: RenderedPath, plans: readonly PhotometricPlan[]): RenderedPath {
+  const states = [path.start, path.end, ...path.states];
+  const joined = applyPhotometric(
+    cat(states), // [(K + 2) * B, 3, S, S]
+    states.flatMap(() => plans),
+  );
+  const [start = path.start, end = path.end, ...between] = joined.split(plans.length, 0);
+  return { ...path, start, end, states: between };
+}
+
+function flipOnly({ isFlipped }: PhotometricPlan): PhotometricPlan {
+  return { isFlipped, isGray: false, isSolarized: false };
+}
+
+function withoutFlip(plan: PhotometricPlan): PhotometricPlan {
+  return { ...plan, isFlipped: false };
+}
+
+/** A view's pixels, u8 to f32 in [0, 1], [B, 3, C, C]. */
+function canvasOf(host: HostBatch, view: number): Tensor {
+  const pixels = host.views[view];
+  const canvasPx = host.canvasPx[view];
+  if (pixels === undefined || canvasPx === undefined)
+    throw new Error(`internal: deviceBatch: the feed has no view ${view}`);
+  return fromBytes(pixels, [host.drawn.length, 3, canvasPx, canvasPx], 'uint8').to('float32').div_(255);
 }
 
 function photometricPlans(
@@ -61,27 +96,18 @@ function photometricPlans(
   view: number,
   augment: Config['augment'],
   seed: number,
-): ReturnType<typeof planPhotometric>[] {
+): PhotometricPlan[] {
   return drawn.map(({ epoch, index }) =>
     planPhotometric(uniformStream(seed, epoch, index, view, 'photometric'), augment, view === 0 ? 0 : 1, sizePx),
   );
 }
 
-/** One theta per image; all zeros, the identity, for the share 1 - `prob` of them. */
-function thetasOf(
-  drawn: readonly Draw[],
-  transformation: Transformation,
-  view: number,
-  prob: number,
-  seed: number,
-): Tensor {
+/** One theta per image, f32 [B, P]. */
+function thetasOf(drawn: readonly Draw[], transformation: Transformation, view: number, seed: number): Tensor {
   const numParameters = transformation.parameters.length;
   const thetas = new Float32Array(drawn.length * numParameters);
   drawn.forEach(({ epoch, index }, row) => {
-    const draw = uniformStream(seed, epoch, index, view, 'theta');
-    const isApplied = draw() < prob;
-    const theta = transformation.sample(draw);
-    if (isApplied) thetas.set(theta, row * numParameters);
+    thetas.set(transformation.sample(uniformStream(seed, epoch, index, view, 'theta')), row * numParameters);
   });
-  return torch.tensor(thetas, { shape: [drawn.length, numParameters] });
+  return tensor(thetas, { shape: [drawn.length, numParameters] });
 }

@@ -5,7 +5,13 @@ import { compareArms, comparisonTable, type ArmRun } from './compare.js';
 const around = (value: number): Interval => ({ low: value - 0.05, high: value + 0.05 });
 
 function tasks(inside: number, zeros: number, top1: number): TaskReports {
-  const all = (value: number): R2ByParameter => ({ rotation: value, color: 0.5, blur: 0.9, translation: 0.4, mean: value / 4 });
+  const all = (value: number): R2ByParameter => ({
+    rotation: value,
+    color: 0.5,
+    blur: 0.9,
+    translation: 0.4,
+    mean: value / 4,
+  });
   const intervals = (value: number): R2Report['intervals']['inside'] => ({
     rotation: around(value),
     color: around(0.5),

@@ -39,7 +39,9 @@ export async function runEncoderTasks(options: EncoderTasksOptions): Promise<Tas
   const reports: { -readonly [Task in keyof TaskReports]: TaskReports[Task] } = {};
   if (r2 !== undefined) reports.r2 = r2;
   if (labelled !== undefined && tasks.includes('knn')) {
-    const { top1, k, interval, protocol } = timed('knn', () => knn(labelled.train, labelled.test, options.settings.knnK));
+    const { top1, k, interval, protocol } = timed('knn', () =>
+      knn(labelled.train, labelled.test, options.settings.knnK),
+    );
     reports.knn = { top1, k, interval, protocol };
   }
   if (labelled !== undefined && tasks.includes('linear')) {
@@ -66,7 +68,11 @@ async function labelledParts({ data, features }: EncoderTasksOptions): Promise<{
 }
 
 /** The linear probe with the training photos split into fit and validation by image. */
-function probe(train: LabelledFeatures, test: LabelledFeatures, ids: readonly string[]): ReturnType<typeof linearProbe> {
+function probe(
+  train: LabelledFeatures,
+  test: LabelledFeatures,
+  ids: readonly string[],
+): ReturnType<typeof linearProbe> {
   const { kept, heldOut } = partitionById(ids, VALIDATION_FRACTION, 'validation');
   return scope(() => {
     const pick = (images: Int32Array): LabelledFeatures => ({
@@ -76,4 +82,3 @@ function probe(train: LabelledFeatures, test: LabelledFeatures, ids: readonly st
     return linearProbe(pick(kept), pick(heldOut), test);
   });
 }
-

@@ -49,7 +49,8 @@ export interface EvaluateOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const start = performance.now();
-  if (options.tasks.length === 0) throw new ConfigError('eval: needs at least one task, got none; name some of r2, knn, linear');
+  if (options.tasks.length === 0)
+    throw new ConfigError('eval: needs at least one task, got none; name some of r2, knn, linear');
   const loaded = loadEncoder(options.run);
   const kind = options.features ?? loaded.config.eval.features;
   const settings = options.settings?.eval ?? loaded.config.eval;

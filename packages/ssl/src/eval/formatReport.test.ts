@@ -46,6 +46,9 @@ describe('formatReport', () => {
 
 describe('gainOverUntrained', () => {
   it('is the share of what was missing', () => {
-    expect(gainOverUntrained({ ...figures, rotation: 0.6 }, { ...figures, rotation: 0.2 }, 'rotation')).toBeCloseTo(0.5, 12);
+    expect(gainOverUntrained({ ...figures, rotation: 0.6 }, { ...figures, rotation: 0.2 }, 'rotation')).toBeCloseTo(
+      0.5,
+      12,
+    );
   });
 });

@@ -1,5 +1,11 @@
 /** An evaluation report as text for a terminal: one block a task, the protocol under each number. */
-import { R2_PARAMETERS, type EvalReport, type Interval, type R2Parameter, type TaskReports } from '../protocol/report.js';
+import {
+  R2_PARAMETERS,
+  type EvalReport,
+  type Interval,
+  type R2Parameter,
+  type TaskReports,
+} from '../protocol/report.js';
 
 /** The report in plain text, no colour, at most about 110 columns but for the protocols. */
 export function formatReport(report: EvalReport): string {

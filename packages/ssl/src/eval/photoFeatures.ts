@@ -172,7 +172,8 @@ function withIndices(features: Readonly<Record<string, Tensor>>, indices: Int32A
 
 function taken(stored: Map<string, Tensor>, name: string): Tensor {
   const found = stored.get(name);
-  if (found === undefined) throw new Error(`internal: feature cache: ${name} is missing in a file whose checksum is right`);
+  if (found === undefined)
+    throw new Error(`internal: feature cache: ${name} is missing in a file whose checksum is right`);
   return found;
 }
 

@@ -18,6 +18,8 @@ export function writeReport(path: string, report: EvalReport): void {
   } catch (error) {
     rmSync(aside, { force: true });
     const reason = error instanceof Error ? error.message : String(error);
-    throw new RunError(`eval: the report cannot be written, got ${reason}; free space or change permissions of ${path}`);
+    throw new RunError(
+      `eval: the report cannot be written, got ${reason}; free space or change permissions of ${path}`,
+    );
   }
 }

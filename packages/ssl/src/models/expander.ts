@@ -17,7 +17,8 @@ export class Expander extends Module {
     super();
     const last = widths.length - 1;
     this.linears = widths.map((width, i) => new Linear(widths[i - 1] ?? inputDim, width, rng, { bias: i < last }));
-    this.norms = widths.slice(0, last).map((width) => new BatchNorm1d(width));
+    // No running statistics: nothing would read them, and a batch that is not finite would stay in them.
+    this.norms = widths.slice(0, last).map((width) => new BatchNorm1d(width, { trackRunningStats: false }));
   }
 
   /** [B, d] to f32 [B, E]. One view at a time: the batch statistics are the view's own. Norms run in f32. */

@@ -92,6 +92,11 @@ function runStep(testCase: ConformanceCase, seed: number, state?: ObjectiveState
   });
 }
 
+/** Every parameter and buffer, bit for bit. */
+function bytesOf(network: Module): [name: string, bytes: Uint8Array][] {
+  return [...network.stateDict()].map(([name, tensor]) => [name, tensor.toBytes()]);
+}
+
 /** The shared suite. Each objective's own mathematics is tested beside it. */
 export function objectiveConformance(name: string, testCase: ConformanceCase): void {
   describe(`objective: ${name}`, () => {
@@ -166,9 +171,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
         const network = (seed: number): Module => testCase.make(torch.generator(seed)).network;
         const [first, second] = [network(0), network(1)];
         second.loadStateDict(first.stateDict());
-        const bytes = (tensors: Map<string, Tensor>): [string, Uint8Array][] =>
-          [...tensors].map(([key, tensor]) => [key, tensor.toBytes()]);
-        expect(bytes(second.stateDict())).toEqual(bytes(first.stateDict()));
+        expect(bytesOf(second)).toEqual(bytesOf(first));
       });
     });
 
@@ -186,6 +189,16 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
           expect(images.amax().item()).toBeLessThanOrEqual(1);
         }
         for (const figure of Object.values(figures)) expect(Number.isFinite(figure.item())).toBe(true);
+      });
+    });
+
+    it('a forward pass changes no parameter and no buffer', () => {
+      torch.scope(() => {
+        const objective = testCase.make(torch.generator(0));
+        const before = bytesOf(objective.network);
+        const ctx = evalContext('float32', true);
+        objective.forward(randomBatch(objective.views), stepParams(objective), objective.initialState(), ctx);
+        expect(bytesOf(objective.network)).toEqual(before);
       });
     });
 

@@ -78,13 +78,17 @@ export function checkpointSteps(runDir: string): number[] {
 export function readLatestCheckpoint(runDir: string): Checkpoint {
   const step = checkpointSteps(runDir).at(-1);
   if (step === undefined) {
-    throw new RunError(`run: ${runDir} must hold a checkpoint, got none: it was stopped before its first; start again in another folder`);
+    throw new RunError(
+      `run: ${runDir} must hold a checkpoint, got none: it was stopped before its first; start again in another folder`,
+    );
   }
   const folder = join(runDir, 'checkpoints', `step-${step}`);
   try {
     const state = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) as StateFile;
     if (state.version !== CHECKPOINT_VERSION) {
-      throw new RunError(`run: ${folder} must be of version ${CHECKPOINT_VERSION}, got ${state.version}; use the halfway that made it`);
+      throw new RunError(
+        `run: ${folder} must be of version ${CHECKPOINT_VERSION}, got ${state.version}; use the halfway that made it`,
+      );
     }
     return {
       step: state.step,
@@ -96,6 +100,8 @@ export function readLatestCheckpoint(runDir: string): Checkpoint {
   } catch (error) {
     if (error instanceof RunError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new RunError(`run: the checkpoint ${folder} must be whole, got ${reason}; remove this folder to go on from the one before`);
+    throw new RunError(
+      `run: the checkpoint ${folder} must be whole, got ${reason}; remove this folder to go on from the one before`,
+    );
   }
 }

@@ -17,7 +17,12 @@ export function exportBackbone(runDir: string, network: Module, config: Config):
   const exported = [...network.stateDict()].filter(([name]) => /^(encoder|adapter)\./.test(name));
   saveSafetensors(path, new Map(exported), { format: 'halfway', version: String(EXPORT_VERSION) });
   const { model, split } = config;
-  const description = { version: EXPORT_VERSION, model, split, pixels: { mean: PIXEL_MEAN, std: PIXEL_STD, range: [0, 1] } };
+  const description = {
+    version: EXPORT_VERSION,
+    model,
+    split,
+    pixels: { mean: PIXEL_MEAN, std: PIXEL_STD, range: [0, 1] },
+  };
   writeAtomic(join(folder, 'config.json'), `${JSON.stringify(description, undefined, 2)}\n`);
   return path;
 }

@@ -50,7 +50,10 @@ function newestModel(runDir: string): { path: string; description: string } {
   if (step === undefined) {
     throw new RunError(`run: ${runDir} must hold a checkpoint, got none yet; wait for its first, or train longer`);
   }
-  return { path: join(runDir, 'checkpoints', `step-${step}`, 'model.safetensors'), description: `${runDir}, step ${step}` };
+  return {
+    path: join(runDir, 'checkpoints', `step-${step}`, 'model.safetensors'),
+    description: `${runDir}, step ${step}`,
+  };
 }
 
 function exportedConfig(weights: string): Config {

@@ -1,7 +1,7 @@
 /**
  * The run folder: what training writes and everything else reads. Its layout is documented in docs/run-folder.md.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { configText, readConfigFile } from '../config/recipe.js';
 import type { Config } from '../config/schema.js';
@@ -38,7 +38,8 @@ export class RunFolder {
     }
     const folder = new RunFolder(path);
     try {
-      for (const name of ['checkpoints', 'images', 'export', 'reports']) mkdirSync(join(path, name), { recursive: true });
+      for (const name of ['checkpoints', 'images', 'export', 'reports'])
+        mkdirSync(join(path, name), { recursive: true });
     } catch (error) {
       throw diskError(path, error);
     }
@@ -49,7 +50,9 @@ export class RunFolder {
   /** The folder of a run that exists. Throws RunError when it is none. */
   static open(path: string): RunFolder {
     if (!existsSync(join(path, 'run.json'))) {
-      throw new RunError(`run: must be the folder of a run, got ${path} without run.json; start one with halfway pretrain`);
+      throw new RunError(
+        `run: must be the folder of a run, got ${path} without run.json; start one with halfway pretrain`,
+      );
     }
     return new RunFolder(path);
   }
@@ -65,11 +68,15 @@ export class RunFolder {
     try {
       manifest = JSON.parse(readFileSync(path, 'utf8')) as RunManifest;
     } catch (error) {
-      throw new RunError(`run: ${path} must be readable, got ${error instanceof Error ? error.message : String(error)}`);
+      throw new RunError(
+        `run: ${path} must be readable, got ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
     const version: number = manifest.version;
     if (version !== RUN_VERSION) {
-      throw new RunError(`run: ${path} must be of version ${RUN_VERSION}, got ${version}; use the halfway that made it`);
+      throw new RunError(
+        `run: ${path} must be of version ${RUN_VERSION}, got ${version}; use the halfway that made it`,
+      );
     }
     return manifest;
   }
@@ -111,12 +118,9 @@ export class RunFolder {
     this.#append(join(this.path, 'train.log'), `${new Date().toISOString()} ${line}\n`);
   }
 
-  writeText(name: string, text: string): void {
-    try {
-      writeFileSync(join(this.path, name), text);
-    } catch (error) {
-      throw diskError(join(this.path, name), error);
-    }
+  /** Removes a folder in which no run has begun, so that the same command can be typed again. */
+  discardUnlessBegun(): void {
+    if (!existsSync(join(this.path, 'run.json'))) rmSync(this.path, { recursive: true, force: true });
   }
 
   #append(path: string, text: string): void {

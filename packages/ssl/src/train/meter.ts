@@ -48,9 +48,12 @@ export class Meter {
     const rows = torch.scope(() => torch.stack(this.#records.map(({ values }) => values)).toArray() as number[][]);
     this.#throwIfDiverged(rows);
     const mean = (column: number): number => rows.reduce((sum, row) => sum + (row[column] ?? NaN), 0) / count;
-    const { finite: _finite, loss = NaN, gradNorm = NaN, ...terms } = Object.fromEntries(
-      this.#names.map((name, column) => [name, mean(column)]),
-    );
+    const {
+      finite: _finite,
+      loss = NaN,
+      gradNorm = NaN,
+      ...terms
+    } = Object.fromEntries(this.#names.map((name, column) => [name, mean(column)]));
     const now = performance.now();
     const stepMs = (now - this.#intervalStart) / count;
     const row: MetricRow = {

@@ -66,6 +66,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     return await new PretrainRun(options, folder, source, previous).run();
   } finally {
     unlock();
+    folder.discardUnlessBegun();
   }
 }
 
@@ -177,7 +178,8 @@ class PretrainRun {
   #onRow(row: MetricRow): void {
     this.#folder.appendMetrics(row);
     this.#progress({ kind: 'row', row, totalSteps: this.#config.train.steps });
-    for (const text of this.#alarms.ofRow(row, this.#config.train.steps, this.#config.train.batch)) this.#event('alarm', text);
+    for (const text of this.#alarms.ofRow(row, this.#config.train.steps, this.#config.train.batch))
+      this.#event('alarm', text);
   }
 
   async #images(photos: FixedPhotos, step: number): Promise<void> {
@@ -200,13 +202,21 @@ class PretrainRun {
   }
 
   #requireSameEngine(saved: EngineFingerprint): void {
-    const differences = Object.entries(this.#engine).filter(([key, value]) => saved[key as keyof EngineFingerprint] !== value);
+    const differences = Object.entries(this.#engine).filter(
+      ([key, value]) => saved[key as keyof EngineFingerprint] !== value,
+    );
     if (differences.length === 0) return;
     const text = differences
-      .map(([key, value]) => `${key} ${String(value)} where the run has ${String(saved[key as keyof EngineFingerprint])}`)
+      .map(
+        ([key, value]) => `${key} ${String(value)} where the run has ${String(saved[key as keyof EngineFingerprint])}`,
+      )
       .join(', ');
     if (this.#options.allowOtherEngine === true) {
-      this.#folder.appendEvent({ step: this.#startStepOf(), kind: 'alarm', message: `goes on with other bits: ${text}` });
+      this.#folder.appendEvent({
+        step: this.#startStepOf(),
+        kind: 'alarm',
+        message: `goes on with other bits: ${text}`,
+      });
       return;
     }
     throw new RunError(
@@ -224,7 +234,10 @@ class PretrainRun {
     const { engine, data, parameters } = this.#manifest;
     const views = this.#state.objective.views.map(({ name, sizePx }) => `${name} ${sizePx} px`).join(', ');
     const shape = model.size === 'custom' ? `ViT ${model.widthDim} x ${model.depth}` : `ViT-${model.size}`;
-    const task = recon.target === 'none' ? 'no task' : `${recon.target}, ${recon.intermediates} states, lambda ${recon.lambda}, fill ${recon.fill}`;
+    const task =
+      recon.target === 'none'
+        ? 'no task'
+        : `${recon.target}, ${recon.intermediates} states, lambda ${recon.lambda}, fill ${recon.fill}`;
     return [
       `run       ${this.#folder.path}, seed ${train.seed}, steps ${this.#startStep} to ${train.steps}`,
       `model     ${shape}, patch ${model.patch}, ${(parameters / 1e6).toFixed(2)} M parameters in training`,
@@ -260,7 +273,15 @@ function readLatestCheckpointOnce(runDir: string): void {
 
 function summaryOf(folder: RunFolder, { step, parameters }: RunManifest): PretrainSummary {
   const rows = folder.metrics();
-  const { step: _step, lr: _lr, imagesPerSecond: _rate, dataWaitMs: _wait, stepMs: _ms, gradNorm: _norm, ...final } = rows.at(-1) ?? {
+  const {
+    step: _step,
+    lr: _lr,
+    imagesPerSecond: _rate,
+    dataWaitMs: _wait,
+    stepMs: _ms,
+    gradNorm: _norm,
+    ...final
+  } = rows.at(-1) ?? {
     step,
   };
   const seconds = rows.reduce((sum, row, i) => sum + (row.stepMs * (row.step - (rows[i - 1]?.step ?? 0))) / 1000, 0);
@@ -268,5 +289,12 @@ function summaryOf(folder: RunFolder, { step, parameters }: RunManifest): Pretra
     (sum, row, i) => sum + (row.imagesPerSecond * row.stepMs * (row.step - (rows[i - 1]?.step ?? 0))) / 1000,
     0,
   );
-  return { run: folder.path, steps: step, seconds, imagesPerSecond: images / seconds, parameters, final: final as Record<string, number> };
+  return {
+    run: folder.path,
+    steps: step,
+    seconds,
+    imagesPerSecond: images / seconds,
+    parameters,
+    final: final,
+  };
 }

@@ -31,7 +31,12 @@ export function stepParams(step: number, config: Config, objective: Objective): 
   const { optim, train } = config;
   return {
     step,
-    lr: warmupCosine(step, { base: peakLr(config), final: optim.minLr, total: train.steps, warmup: warmupSteps(config) }),
+    lr: warmupCosine(step, {
+      base: peakLr(config),
+      final: optim.minLr,
+      total: train.steps,
+      warmup: warmupSteps(config),
+    }),
     weightDecay: optim.weightDecay,
     clipNorm: optim.clipNorm,
     weights: objective.weightsAt(step, train.steps),

@@ -55,7 +55,9 @@ function parameterGroups({ network }: Objective, { optim, decoder }: Config): Pa
 
 /** The state as a checkpoint has it: the tensors themselves. */
 export function checkpointTensors(state: TrainState): Pick<Checkpoint, 'model' | 'optimizer' | 'rngState'> {
-  const carried = Object.entries(state.objectiveState).map(([name, tensor]) => [OBJECTIVE_PREFIX + name, tensor] as const);
+  const carried = Object.entries(state.objectiveState).map(
+    ([name, tensor]) => [OBJECTIVE_PREFIX + name, tensor] as const,
+  );
   return {
     model: state.objective.network.stateDict(),
     optimizer: new Map([...state.optimizer.stateTensors(), ...carried]),

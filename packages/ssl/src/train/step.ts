@@ -22,7 +22,12 @@ export interface StepOutput {
 export function trainStep(state: TrainState, batch: DeviceBatch, params: StepParams): StepOutput {
   return torch.scope(() => {
     const { objective, optimizer, parameters, context } = state;
-    const { terms, figures, state: proposed, features } = objective.forward(batch, params, state.objectiveState, context);
+    const {
+      terms,
+      figures,
+      state: proposed,
+      features,
+    } = objective.forward(batch, params, state.objectiveState, context);
     const loss = weightedSum(terms, params.weights);
     loss.backward();
     const gradNorm = clipGradNorm(parameters, params.clipNorm > 0 ? params.clipNorm : Infinity);

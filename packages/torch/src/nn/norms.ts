@@ -24,31 +24,44 @@ export class LayerNorm extends Module {
   }
 }
 
-/** Batch normalisation of vectors: batch statistics in training, running statistics else. PyTorch's defaults. */
+/**
+ * Batch normalisation of vectors: batch statistics in training, running statistics else. PyTorch's defaults. Without running
+ * statistics a forward pass changes nothing, and the batch's own are used always.
+ */
 export class BatchNorm1d extends Module {
   readonly weight: Parameter; // [D]
   readonly bias: Parameter; // [D]
-  readonly runningMean: Tensor; // [D]
-  readonly runningVar: Tensor; // [D], of the unbiased variance
-  readonly numBatchesTracked: Tensor; // int64 []
+  readonly runningMean: Tensor | undefined; // [D]
+  readonly runningVar: Tensor | undefined; // [D], of the unbiased variance
+  readonly numBatchesTracked: Tensor | undefined; // int64 []
   readonly eps: number;
   readonly momentum: number;
 
-  constructor(dim: number, { eps = 1e-5, momentum = 0.1 }: { eps?: number; momentum?: number } = {}) {
+  constructor(
+    dim: number,
+    {
+      eps = 1e-5,
+      momentum = 0.1,
+      trackRunningStats = true,
+    }: { eps?: number; momentum?: number; trackRunningStats?: boolean } = {},
+  ) {
     super();
     this.weight = new Parameter(full([dim], 1));
     this.bias = new Parameter(full([dim], 0));
-    this.runningMean = keep(full([dim], 0));
-    this.runningVar = keep(full([dim], 1));
-    this.numBatchesTracked = keep(full([], 0, { dtype: 'int64' }));
+    if (trackRunningStats) {
+      this.runningMean = keep(full([dim], 0));
+      this.runningVar = keep(full([dim], 1));
+      this.numBatchesTracked = keep(full([], 0, { dtype: 'int64' }));
+    }
     this.eps = eps;
     this.momentum = momentum;
   }
 
   /** f32 [B, D] to f32 [B, D]. In training B must be at least 2, and the running statistics are updated. */
   forward(x: Tensor, { train }: ForwardContext): Tensor {
-    if (train) noGrad(() => this.numBatchesTracked.add_(1));
+    if (train) noGrad(() => this.numBatchesTracked?.add_(1));
     const { weight, bias, runningMean, runningVar, momentum, eps } = this;
-    return torch.nativeBatchNorm(x.to('float32'), weight, bias, runningMean, runningVar, train, momentum, eps)[0];
+    const useBatch = train || runningMean === undefined;
+    return torch.nativeBatchNorm(x.to('float32'), weight, bias, runningMean, runningVar, useBatch, momentum, eps)[0];
   }
 }

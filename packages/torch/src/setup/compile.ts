@@ -170,12 +170,14 @@ async function link(job: Job, objects: readonly string[], output: string): Promi
   const paths = [...new Set([libtorch.libDir, dirname(libtorch.openmpLibrary), ...libtorch.extraLibDirs])].filter(
     (folder) => !/^\/(usr\/)?lib(64)?(\/|$)/.test(folder),
   );
+  // clang's OpenMP code calls its own runtime, libomp, and asks omp_get_thread_num of whichever runtime comes first. If that were
+  // libgomp, every thread would believe to be the first and a parallel loop would be done twice (tried). First in the list, libomp
+  // serves libtorch too, whose GOMP calls it knows.
+  const openmp = compiler.kind === 'clang' ? ['-fopenmp', '-lomp'] : [];
   const command = [
-    ...[...compiler.command, '-shared', ...objects, '-o', output],
-    ...[`-L${libtorch.libDir}`, '-Wl,--no-as-needed', '-ltorch_cpu', '-lc10', libtorch.openmpLibrary],
+    ...[...compiler.command, '-shared', ...objects, '-o', output, '-Wl,--no-as-needed', ...openmp],
+    ...[`-L${libtorch.libDir}`, '-ltorch_cpu', '-lc10', libtorch.openmpLibrary],
     ...[...linkFlags, ...paths.map((folder) => `-Wl,-rpath,${folder}`)],
-    // clang's OpenMP code calls its own runtime, which its driver knows how to find.
-    ...(compiler.kind === 'clang' ? ['-fopenmp'] : []),
   ];
   const result = await runCommand(command, { env: { ...job.env, LC_ALL: 'C' } });
   if (result.status !== 0) throw compileError(job, 'linking', command, result);

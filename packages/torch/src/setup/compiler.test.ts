@@ -14,9 +14,9 @@ describe('findCompiler', () => {
   afterEach(() => {
     machine.remove();
   });
-  const require = (CXX?: string) => requireCompiler(machine.env({ CXX }));
+  const choose = (CXX?: string) => requireCompiler(machine.env({ CXX }));
   const messageOf = async (CXX?: string) => {
-    const error: unknown = await require(CXX).catch((reason: unknown) => reason);
+    const error: unknown = await choose(CXX).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(SetupError);
     return error instanceof SetupError ? `${error.failure} ${error.message}` : '';
   };
@@ -31,12 +31,12 @@ describe('findCompiler', () => {
     machine.script('g++', gccVersion('11.4.0'));
     expect(await messageOf()).toContain('g++: gcc 11.4.0 is too old');
     const newer = machine.script('g++-13', gccVersion('13.2.0'));
-    expect(await require()).toEqual({ command: [newer], kind: 'gcc', version: '13.2.0' });
+    expect(await choose()).toEqual({ command: [newer], kind: 'gcc', version: '13.2.0' });
   });
 
   it('knows clang by its own words, whatever it is called', async () => {
     const path = machine.script('c++', 'echo "Debian clang version 14.0.6"');
-    expect(await require()).toEqual({ command: [path], kind: 'clang', version: '14.0.6' });
+    expect(await choose()).toEqual({ command: [path], kind: 'clang', version: '14.0.6' });
     machine.script('c++', 'echo "clang version 10.0.0"');
     expect(await messageOf()).toContain('c++: clang 10.0.0 is too old');
   });
@@ -44,7 +44,7 @@ describe('findCompiler', () => {
   it('takes $CXX with its arguments, and nothing else if that fails', async () => {
     machine.script('g++', gccVersion('12.2.0'));
     const ccache = machine.script('ccache', `[ "$1" = "g++" ] && ${gccVersion('12.3.0')}`);
-    expect(await require('ccache g++')).toEqual({ command: [ccache, 'g++'], kind: 'gcc', version: '12.3.0' });
+    expect(await choose('ccache g++')).toEqual({ command: [ccache, 'g++'], kind: 'gcc', version: '12.3.0' });
     expect(await messageOf('g++-99')).toMatch(/got CXX=g\+\+-99: not found; unset CXX or name another compiler/);
     machine.script('notacompiler', 'echo hello');
     expect(await messageOf('notacompiler')).toContain('neither g++ nor clang');

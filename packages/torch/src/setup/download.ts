@@ -119,7 +119,7 @@ const networkFailure =
   /NewConnectionError|ConnectTimeoutError|ReadTimeoutError|NameResolutionError|Temporary failure in name resolution|Name or service not known|Network is unreachable|Connection (refused|reset|broken)|Max retries exceeded|ProxyError|SSLError|IncompleteRead|ConnectionResetError|RemoteDisconnected/;
 
 /** Turns what a failed pip said into the error a person can act on. */
-export function explainPipFailure(
+function explainPipFailure(
   result: Pick<CommandResult, 'stdout' | 'stderr'>,
   pin: WheelPin,
   cache: CacheFolder,

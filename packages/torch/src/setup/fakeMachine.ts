@@ -130,7 +130,7 @@ ${behaviour === 'serve' ? serve : pipReplies[behaviour]}
     const path = this.write(join('made', name), madeLibraries.get(name) ?? '');
     if (!madeLibraries.has(name)) {
       const options = ['-x', 'c++', '-shared', '-fPIC', '-fopenmp', '-Wl,--no-as-needed', '-o', path, '-'];
-      execFileSync('c++', options, { input: source });
+      execFileSync(findOnPath('c++', process.env) ?? 'g++', options, { input: source });
       madeLibraries.set(name, readFileSync(path));
     }
     return path;

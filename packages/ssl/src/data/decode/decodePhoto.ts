@@ -5,7 +5,7 @@
  * over white (what product photos and drawings are made for). Embedded colour profiles are ignored, as PIL and torchvision do,
  * but for CMYK. The format is told by the first bytes, never by the name, so an SVG called .png is refused.
  */
-import { decompressSync, FORMAT_RGB } from '@julusian/jpeg-turbo';
+import jpegTurbo from '@julusian/jpeg-turbo'; // CommonJS whose names Node cannot see
 import sharp from 'sharp';
 import { type JpegHeader, readJpegHeader } from './jpegHeader.js';
 
@@ -63,7 +63,7 @@ export class PhotoDecoder {
       bytes.at(-2) === 0xff && bytes.at(-1) === 0xd9 ? [bytes] : [bytes, Buffer.concat([bytes, END_OF_IMAGE])];
     for (const attempt of attempts) {
       try {
-        decompressSync(attempt, target, { format: FORMAT_RGB });
+        jpegTurbo.decompressSync(attempt, target, { format: jpegTurbo.FORMAT_RGB });
         return { data: target, widthPx, heightPx, orientation };
       } catch {
         continue;

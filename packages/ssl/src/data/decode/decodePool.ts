@@ -70,9 +70,9 @@ export class DecodePool {
 
   /** Renders jobs into a bank; resolves with those whose photo cannot be read. @throws DataError when a process cannot work. */
   async render(bank: number, jobs: readonly RenderJob[]): Promise<FailedJob[]> {
-    const shares = this.processes.map((process, p) => {
+    const shares = this.processes.map(async (process, p) => {
       const share = jobs.filter((job) => job.index % this.processes.length === p);
-      return share.length === 0 ? [] : process.render(bank, share);
+      return share.length === 0 ? [] : await process.render(bank, share);
     });
     return (await Promise.all(shares)).flat();
   }

@@ -88,7 +88,7 @@ export class DecodeProcess {
     this.isClosing = true;
     this.fail(new DataError('data: the feed was closed; start another one'));
     const child = this.child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
       child.once('exit', () => {
@@ -188,7 +188,9 @@ export class DecodeProcess {
   }
 }
 
-function ignoreClosedChannel(_error: Error | null): void {}
+function ignoreClosedChannel(): void {
+  return;
+}
 
 /** The built program: beside this file, or in dist/ when this file runs as TypeScript (tests). */
 function decoderProgram(): string {

@@ -23,7 +23,7 @@ export function tarMember({ name, body = '', type = '0', prefix = '', isBinarySi
     header.writeUInt32BE(bytes.length, 132);
   }
   header.write('00000000000', 136);
-  header.write(`${type}`, 156);
+  header.write(type, 156);
   header.write('ustar\x0000', 257, 'latin1');
   header.write(prefix, 345, 155);
   header.fill(' ', 148, 156);

@@ -70,14 +70,16 @@ class TarReader {
       if (this.block.every((byte) => byte === 0)) return members;
       this.checkHeader(at);
       const type = String.fromCharCode(this.block[156] ?? 0);
-      if (type === 'S') throw this.error('members must be stored whole, got a sparse file', 'make it again without --sparse');
+      if (type === 'S')
+        throw this.error('members must be stored whole, got a sparse file', 'make it again without --sparse');
       const sizeBytes = hasBody(type) ? (extension.sizeBytes ?? this.number(124, 12, at)) : 0;
       const bodyAt = at + BLOCK;
       if (bodyAt + sizeBytes > this.fileBytes) throw this.cutShort(at);
       if ('xLK'.includes(type)) {
         extension = { ...extension, ...this.extension(type, bodyAt, sizeBytes) };
       } else if (type !== 'g') {
-        if ('0\x007'.includes(type)) members.push({ name: extension.name ?? this.name(), offsetBytes: bodyAt, sizeBytes });
+        if ('0\x007'.includes(type))
+          members.push({ name: extension.name ?? this.name(), offsetBytes: bodyAt, sizeBytes });
         extension = {};
       }
       at = bodyAt + Math.ceil(sizeBytes / BLOCK) * BLOCK;
@@ -98,7 +100,8 @@ class TarReader {
   }
 
   private extension(type: string, bodyAt: number, sizeBytes: number): Extension {
-    if (sizeBytes > MAX_EXTENSION_BYTES) throw this.error(`a name record must be short, got ${sizeBytes} bytes`, 'make it again');
+    if (sizeBytes > MAX_EXTENSION_BYTES)
+      throw this.error(`a name record must be short, got ${sizeBytes} bytes`, 'make it again');
     const body = readRange(this.fd, bodyAt, sizeBytes);
     if (type === 'L') return { name: body.toString('utf8').replace(/\0.*$/s, '') };
     return type === 'x' ? this.paxRecords(body) : {};
@@ -107,7 +110,7 @@ class TarReader {
   /** Records `<length> <key>=<value>\n`, length in decimal counting the whole record. */
   private paxRecords(body: Buffer): Extension {
     const extension: Extension = {};
-    for (let at = 0; at < body.length; ) {
+    for (let at = 0; at < body.length;) {
       const space = body.indexOf(0x20, at);
       const length = space < 0 ? NaN : Number(body.toString('latin1', at, space));
       if (!Number.isInteger(length) || length <= space - at || at + length > body.length) {
@@ -119,7 +122,8 @@ class TarReader {
       const value = record.slice(equals + 1);
       if (key === 'path') extension.name = value;
       else if (key === 'size') extension.sizeBytes = Number(value);
-      else if (key.startsWith('GNU.sparse.')) throw this.error('members must be stored whole, got a sparse file', 'make it again without --sparse');
+      else if (key.startsWith('GNU.sparse.'))
+        throw this.error('members must be stored whole, got a sparse file', 'make it again without --sparse');
       at += length;
     }
     return extension;
@@ -146,7 +150,8 @@ class TarReader {
       return value;
     }
     const value = parseInt(this.text(offset, length).trim() || '0', 8);
-    if (!(value >= 0)) throw this.error(`sizes must be numbers, got a damaged header at byte ${at}`, 'make or download it again');
+    if (!(value >= 0))
+      throw this.error(`sizes must be numbers, got a damaged header at byte ${at}`, 'make or download it again');
     return value;
   }
 

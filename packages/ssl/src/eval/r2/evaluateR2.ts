@@ -45,7 +45,8 @@ export async function answersOf(
   options: R2Options,
 ): Promise<readonly R2Answer[]> {
   const [fit, validation, test] = standardizeByFirst([parts.fit, parts.validation, parts.test]);
-  if (fit === undefined || validation === undefined || test === undefined) throw new Error('internal: evaluateR2: parts');
+  if (fit === undefined || validation === undefined || test === undefined)
+    throw new Error('internal: evaluateR2: parts');
   try {
     const alone = ridgeHead(fit, validation, test, 'transformed');
     const ridge = ridgeHead(fit, validation, test, 'pair');
@@ -151,7 +152,10 @@ function headlineIntervals(
     return replicates[which] ?? new Float64Array(0);
   };
   const meanOf = (all: readonly Float64Array[]): Float64Array =>
-    Float64Array.from({ length: NUM_RESAMPLES }, (_, i) => all.reduce((sum, one) => sum + (one[i] ?? 0), 0) / all.length);
+    Float64Array.from(
+      { length: NUM_RESAMPLES },
+      (_, i) => all.reduce((sum, one) => sum + (one[i] ?? 0), 0) / all.length,
+    );
   const values = byParameter(replicatesOf, meanOf);
   return {
     rotation: percentileInterval(values.rotation),

@@ -88,7 +88,9 @@ function initialParameters(
     [fanIn, 1].map((rows) =>
       scope(() => {
         const bound = 1 / Math.sqrt(fanIn);
-        const one = rand([1, rows, fanOut], { generator: rng }).mul(2 * bound).sub(bound);
+        const one = rand([1, rows, fanOut], { generator: rng })
+          .mul(2 * bound)
+          .sub(bound);
         return keep(one.expand([decays.length, -1, -1]).contiguous()).requiresGrad_();
       }),
     ),
@@ -96,7 +98,13 @@ function initialParameters(
 }
 
 /** One epoch of Adam over the samples of `fit` in a random order. */
-function trainEpoch(fit: PairSet, parameters: MlpParameters, optimizer: AdamW, decayRates: Tensor, rng: Generator): void {
+function trainEpoch(
+  fit: PairSet,
+  parameters: MlpParameters,
+  optimizer: AdamW,
+  decayRates: Tensor,
+  rng: Generator,
+): void {
   const numSamples = fit.target.shape[0] ?? 0;
   scope(() => {
     const order = randperm(numSamples, { generator: rng });

@@ -49,7 +49,7 @@ export function selectImages(set: PairSet, images: Int32Array): PairSet {
  * z-scores every set with the mean and deviation of the first one (the fit part). A feature that is constant there
  * becomes 0 everywhere. z-scoring revives directions of small variance: the report says that it was done.
  */
-export function standardizeByFirst<Sets extends readonly [PairSet, ...PairSet[]]>(sets: Sets): PairSet[] {
+export function standardizeByFirst(sets: readonly [PairSet, ...PairSet[]]): PairSet[] {
   return scope(() => {
     const base = standardOf(sets[0].base);
     const transformed = standardOf(sets[0].transformed);

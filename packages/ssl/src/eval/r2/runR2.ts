@@ -80,7 +80,10 @@ async function answersOfParameter(
     test,
   };
   try {
-    return await answersOf(parameter, border, parts, { ...settings.r2, onProgress: (text) => onProgress(`r2: ${text}`) });
+    return await answersOf(parameter, border, parts, {
+      ...settings.r2,
+      onProgress: (text) => onProgress(`r2: ${text}`),
+    });
   } finally {
     const made = [train.target, test.target, ...[parts.fit, parts.validation].flatMap(tensorsOf)];
     for (const used of made) used.dispose();

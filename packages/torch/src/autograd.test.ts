@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { DtypeError, ShapeError, TorchError, enableGrad, grad, isGradEnabled, noGrad, tensor } from './index.js';
+
+describe('backward', () => {
+  it('gives the derivative, and accumulates', () => {
+    const x = tensor([1, -2, 3], { requiresGrad: true });
+    x.pow(3).sum().backward();
+    expect(x.grad?.toArray()).toEqual([3, 12, 27]);
+    x.mul(2).sum().backward();
+    expect(x.grad?.toArray()).toEqual([5, 14, 29]);
+    x.grad = undefined;
+    expect(x.grad).toBeUndefined();
+  });
+
+  it('takes the vector of a vector-Jacobian product', () => {
+    const x = tensor([1, 2], { requiresGrad: true });
+    x.square().backward(tensor([1, 10]));
+    expect(x.grad?.toArray()).toEqual([2, 40]);
+    expect(() => x.square().backward(tensor([1, 2, 3]))).toThrow(TorchError);
+    expect(() => x.square().backward()).toThrow(/^backward: grad can be implicitly created only for scalar outputs/);
+  });
+
+  it('frees the graph unless told to keep it', () => {
+    const x = tensor([2], { requiresGrad: true });
+    const y = x.square().sum();
+    y.backward(undefined, { retainGraph: true });
+    y.backward();
+    expect(x.grad?.item()).toBe(8);
+    expect(() => y.backward()).toThrow(/second time/);
+  });
+
+  it('createGraph gives second derivatives', () => {
+    const x = tensor([3], { requiresGrad: true });
+    const [first] = grad([x.pow(3).sum()], [x], { createGraph: true });
+    const [second] = grad([first?.sum() ?? x], [x]);
+    expect(first?.item()).toBe(27);
+    expect(second?.item()).toBe(18);
+    expect(x.grad).toBeUndefined();
+  });
+
+  it('grad names an unused input, or gives undefined for it', () => {
+    const [x, unused] = [tensor([1], { requiresGrad: true }), tensor([1], { requiresGrad: true })];
+    expect(() => grad([x.mul(2).sum()], [unused])).toThrow(/^grad: .*not .*used/);
+    expect(grad([x.mul(2).sum()], [unused], { allowUnused: true })).toEqual([undefined]);
+  });
+});
+
+describe('requiresGrad', () => {
+  it('belongs to floating point leaves', () => {
+    const x = tensor([1], { requiresGrad: true });
+    expect([x.requiresGrad, x.isLeaf, x.mul(2).isLeaf, x.detach().requiresGrad]).toEqual([true, true, false, false]);
+    expect(() => tensor([1], { dtype: 'int64' }).requiresGrad_()).toThrow(DtypeError);
+    expect(() => x.mul(2).requiresGrad_(false)).toThrow(/use detach\(\)/);
+    expect(x.requiresGrad_(false).requiresGrad).toBe(false);
+  });
+
+  it('a gradient that is not like its tensor is refused', () => {
+    const x = tensor([1, 2]);
+    expect(() => (x.grad = tensor([1]))).toThrow(ShapeError);
+    x.grad = tensor([3, 4]);
+    expect(x.grad.toArray()).toEqual([3, 4]);
+  });
+});
+
+describe('noGrad', () => {
+  it('holds inside only, also after a throw, and nests', () => {
+    const x = tensor([1], { requiresGrad: true });
+    noGrad(() => {
+      expect(x.mul(2).requiresGrad).toBe(false);
+      enableGrad(() => expect(x.mul(2).requiresGrad).toBe(true));
+      expect(isGradEnabled()).toBe(false);
+    });
+    expect(() =>
+      noGrad(() => {
+        throw new Error('mine');
+      }),
+    ).toThrow('mine');
+    expect(isGradEnabled()).toBe(true);
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import {
+  TorchError,
+  cpuCapability,
+  getNumThreads,
+  libtorchVersion,
+  ops,
+  operatorNames,
+  setNumThreads,
+  tensor,
+  zeros,
+} from './index.js';
+import { engine } from './native.js';
+
+describe('engine', () => {
+  it('says what it is', () => {
+    expect(libtorchVersion()).toMatch(/^2\.\d+\.\d+/);
+    expect(cpuCapability()).toMatch(/^[A-Z0-9]+$/);
+    expect(operatorNames().length).toBeGreaterThan(2000);
+  });
+
+  it("the addon's own loops run on as many threads as operators do", () => {
+    const before = getNumThreads();
+    try {
+      setNumThreads(2);
+      expect(getNumThreads()).toBe(2);
+      expect(engine().countLoopThreads()).toBe(2);
+    } finally {
+      setNumThreads(before);
+    }
+    expect(() => setNumThreads(0)).toThrow(/^setNumThreads: must be from 1 to 1024, got 0/);
+  });
+});
+
+describe('ops: operators by full name', () => {
+  it('calls an overload with positional arguments and defaults', () => {
+    const [a, b] = [tensor([1, 2]), tensor([10, 20])];
+    expect(String(ops('aten::add.Tensor')(a, b, 2))).toBe('Tensor(float32 [2]: 21, 42)');
+    expect(ops('aten::add.Tensor').schema).toMatch(/^aten::add.Tensor\(Tensor self, Tensor other/);
+    expect(ops('aten::add.Tensor')).toBe(ops('aten::add.Tensor'));
+  });
+
+  it('gives lists, tuples, numbers and nothing as the schema says', () => {
+    const x = tensor([3, 1, 2]);
+    expect(ops('aten::split.Tensor')(x, 2)).toHaveLength(2);
+    expect(ops('aten::sort')(x)).toHaveLength(2);
+    expect(ops('aten::dim')(x)).toBe(1);
+    expect(ops('aten::is_floating_point')(x)).toBe(true);
+    expect(ops('aten::_foreach_add_.Scalar')([x], 1)).toBeUndefined();
+    expect(x.toArray()).toEqual([4, 2, 3]);
+  });
+
+  it('an operator that writes its argument returns that argument, with its new shape', () => {
+    const [x, out] = [tensor([1, 2]), zeros([0])];
+    expect(ops('aten::add.out')(x, 1, 1, out)).toBe(out);
+    expect(out.shape).toEqual([2]);
+  });
+
+  it('refuses unknown names, too many arguments and wrong types', () => {
+    expect(() => ops('aten::nonsense')).toThrow(
+      /aten::nonsense is not in this libtorch; operators are written namespace::name.overload/,
+    );
+    expect(() => ops('aten::relu')(zeros([1]), 1)).toThrow(/takes at most 1 arguments, got 2/);
+    expect(() => ops('aten::promote_types')('float99', 'int64')).toThrow(TorchError);
+    expect(() => ops('aten::promote_types')(100, 0)).toThrow(TorchError);
+    expect(() => ops('aten::add.Tensor')(zeros([1]))).toThrow(/argument other must be given/);
+  });
+});

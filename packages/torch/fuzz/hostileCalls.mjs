@@ -1,5 +1,5 @@
-// Usage: node packages/torch/fuzz/hostileCalls.mjs --seed N --calls N [--log FILE] [--only METHOD] [--from N]
-// Calls random typed operators with hostile arguments, under a memory budget. Each call must end in a result or in one of the package's
+// Usage: node packages/torch/fuzz/hostileCalls.mjs --seed N --calls N [--raw] [--log FILE] [--only NAME] [--from N]
+// Calls random typed operators (with --raw: every operator of libtorch by its full name, but those in unsafe-ops.json) with hostile arguments, under a memory budget. Each call must end in a result or in one of the package's
 // errors (or RangeError, for numbers that are not exact); anything else ends this process with exit code 1, or by a signal. Before each
 // call its text is written to the log, whose last line so names the call that crashed; --from runs again from that number on.
 // Prints one JSON object: { calls, results, gradients, errors: { <class>: count } }.
@@ -16,18 +16,35 @@ const option = (name, fallback) => {
   return at < 0 ? fallback : process.argv[at + 1];
 };
 
-function readOperators(only) {
+function readTypedOperators() {
   const allowList = JSON.parse(readFileSync(new URL('../gen/ops.json', import.meta.url), 'utf8'));
-  const entries = Object.values(allowList).flat();
-  const operators = entries.map((entry) => {
-    const [name, overload = ''] = entry.split('.');
-    return { entry, name, overload, ...engine().describeOperator(engine().resolve(`aten::${name}`, overload)) };
-  });
-  return only === undefined ? operators : operators.filter(({ name }) => camel(name) === only);
+  return Object.values(allowList)
+    .flat()
+    .map((entry) => {
+      const [name, overload = ''] = entry.split('.');
+      return { entry, name, overload, ...engine().describeOperator(engine().resolve(`aten::${name}`, overload)) };
+    });
+}
+
+function readRawOperators() {
+  const unsafe = new Set(JSON.parse(readFileSync(new URL('../unsafe-ops.json', import.meta.url), 'utf8')).map(({ op }) => op));
+  return torch
+    .operatorNames()
+    .filter((entry) => !unsafe.has(entry))
+    .map((entry) => {
+      const [name, overload = ''] = entry.split('.');
+      return { entry, name, isRaw: true, ...engine().describeOperator(engine().resolve(name, overload)) };
+    });
+}
+
+function drawRawCall(op, values) {
+  const operands = op.arguments.map((argument) => values.value(argument));
+  return { text: `(${operands.map(describe).join(', ')})`, run: () => torch.ops(op.entry)(...operands) };
 }
 
 /** One call as a function, and its text. */
 function drawCall(op, values) {
+  if (op.isRaw) return drawRawCall(op, values);
   const isOnTensor = isMethod(op);
   const { positional, options } = parametersOf(op, isOnTensor);
   const operands = positional.map(({ source }) => values.value(source));
@@ -79,7 +96,9 @@ const from = Number(option('from', 0));
 const log = openSync(option('log', '/dev/null'), 'w');
 torch.setNumThreads(1);
 torch.memory.setBudget(budgetBytes);
-const operators = readOperators(option('only'));
+const only = option('only');
+const known = process.argv.includes('--raw') ? readRawOperators() : readTypedOperators();
+const operators = only === undefined ? known : known.filter(({ entry, name }) => entry === only || camel(name) === only);
 const tally = { calls: 0, results: 0, gradients: 0, errors: {} };
 let failure;
 

@@ -1,18 +1,20 @@
-// See allocator.h. Bytes are those that malloc really set aside, so the figure is what the process holds.
+// See allocator.h. Sizes count as they are set aside: rounded up to the cache's classes.
 #include "allocator.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
-#include <malloc.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <string>
 
+#include "blockCache.h"
 #include "errors.h"
 
 namespace halfway {
@@ -22,29 +24,96 @@ std::atomic<size_t> live_bytes{0};
 std::atomic<size_t> peak_bytes{0};
 std::atomic<size_t> budget_bytes{std::numeric_limits<size_t>::max()};
 
+// Never destroyed: blocks are freed by static destructors of libtorch too.
+BlockCache& Cache() {
+  static auto* cache = new BlockCache();
+  return *cache;
+}
+
 void RaisePeak(size_t live) {
   size_t peak = peak_bytes.load(std::memory_order_relaxed);
   while (live > peak && !peak_bytes.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
   }
 }
 
+// In front of every block: how much room it has. 64 bytes, so that what follows keeps the alignment that kernels expect.
+struct alignas(64) BlockHeader {
+  size_t bytes;
+};
+
+BlockHeader* HeaderOf(void* data) { return static_cast<BlockHeader*>(data) - 1; }
+
+constexpr size_t kHugePageBytes = 2 << 20;
+
+size_t MappedBytes(size_t bytes) {
+  constexpr size_t page = 4096;
+  return (bytes + sizeof(BlockHeader) + page - 1) / page * page;
+}
+
+// Large blocks are mapped at a boundary of huge pages and ask for them: with 4 kB pages an element-wise operator spends half of its time on
+// address translation.
+void* MapBlock(size_t bytes) {
+  const size_t wanted = MappedBytes(bytes);
+  void* mapped = mmap(nullptr, wanted + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) Fail(ErrorKind::kOutOfMemory, "the system refused ", bytes, " bytes");
+  const auto start = reinterpret_cast<uintptr_t>(mapped);
+  const uintptr_t aligned = (start + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  if (aligned > start) munmap(mapped, aligned - start);
+  munmap(reinterpret_cast<void*>(aligned + wanted), start + kHugePageBytes - aligned);
+  auto* block = reinterpret_cast<void*>(aligned);
+  madvise(block, wanted, MADV_HUGEPAGE);  // advice only: fails on kernels without huge pages
+  return block;
+}
+
+void* NewBlock(size_t bytes) {
+  void* block = bytes >= kHugePageBytes ? MapBlock(bytes) : c10::alloc_cpu(bytes + sizeof(BlockHeader));
+  auto* header = new (block) BlockHeader{bytes};
+  return header + 1;
+}
+
+void FreeBlock(void* data) {
+  BlockHeader* header = HeaderOf(data);
+  if (header->bytes >= kHugePageBytes) {
+    munmap(header, MappedBytes(header->bytes));
+  } else {
+    c10::free_cpu(header);
+  }
+}
+
 void Release(void* data) {
   if (data == nullptr) return;
-  live_bytes.fetch_sub(malloc_usable_size(data), std::memory_order_relaxed);
-  c10::free_cpu(data);
+  const size_t bytes = HeaderOf(data)->bytes;
+  live_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  if (!Cache().Give(data, bytes)) FreeBlock(data);
+}
+
+// Frees kept blocks until what is held, live and kept, has room for `bytes` more: within the budget, and within twice the peak, so that
+// sizes no longer asked for do not pile up.
+void MakeRoom(size_t bytes) {
+  constexpr size_t kAlwaysAllowed = 64 << 20;
+  const size_t limit = std::min(budget_bytes.load(), std::max(2 * peak_bytes.load(), kAlwaysAllowed));
+  const size_t held = live_bytes.load() + Cache().bytes() + bytes;
+  if (held <= limit) return;
+  for (void* block : Cache().Evict(held - limit)) FreeBlock(block);
 }
 
 class AccountingAllocator final : public c10::Allocator {
  public:
-  c10::DataPtr allocate(size_t bytes) override {
+  c10::DataPtr allocate(size_t requested) override {
+    if (requested == 0) return {nullptr, nullptr, &Release, c10::Device(c10::DeviceType::CPU)};
     const size_t live = live_bytes.load(std::memory_order_relaxed);
     const size_t budget = budget_bytes.load(std::memory_order_relaxed);
-    if (bytes > budget || live > budget - bytes) {
-      Fail(ErrorKind::kOutOfMemory, "it needs ", bytes, " bytes more, ", live, " of a budget of ", budget,
+    if (requested > budget || live > budget - requested) {
+      Fail(ErrorKind::kOutOfMemory, "it needs ", requested, " bytes more, ", live, " of a budget of ", budget,
            " are in use; use a smaller batch or size, or raise the budget with memory.setBudget");
     }
-    void* data = c10::alloc_cpu(bytes);
-    if (data != nullptr) RaisePeak(live_bytes.fetch_add(malloc_usable_size(data)) + malloc_usable_size(data));
+    const size_t bytes = BlockCache::RoundUp(requested);
+    void* data = Cache().Take(bytes);
+    if (data == nullptr) {
+      MakeRoom(bytes);
+      data = NewBlock(bytes);
+    }
+    RaisePeak(live_bytes.fetch_add(bytes) + bytes);
     return {data, data, &Release, c10::Device(c10::DeviceType::CPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &Release; }
@@ -87,9 +156,13 @@ void InstallAllocator() {
   });
 }
 
-MemoryStats ReadMemoryStats() { return {live_bytes, peak_bytes, budget_bytes}; }
+MemoryStats ReadMemoryStats() { return {live_bytes, peak_bytes, budget_bytes, Cache().bytes()}; }
 
 void ResetPeakBytes() { peak_bytes = live_bytes.load(); }
+
+void EmptyCache() {
+  for (void* block : Cache().Evict(std::numeric_limits<size_t>::max())) FreeBlock(block);
+}
 
 void SetBudgetBytes(size_t bytes) { budget_bytes = bytes; }
 

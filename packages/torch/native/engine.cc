@@ -31,6 +31,12 @@ napi_value CountLoopThreads(Invocation& call) {
 napi_value LiveBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().live_bytes)); }
 napi_value PeakBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().peak_bytes)); }
 napi_value BudgetBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().budget_bytes)); }
+napi_value CachedBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().cached_bytes)); }
+
+napi_value ReleaseCache(Invocation&) {
+  EmptyCache();
+  return nullptr;
+}
 
 napi_value ResetPeak(Invocation&) {
   ResetPeakBytes();
@@ -56,6 +62,8 @@ void ExportEngine(Environment& state, napi_value exports) {
   Export<LiveBytes>(state, exports, "liveBytes");
   Export<PeakBytes>(state, exports, "peakBytes");
   Export<BudgetBytes>(state, exports, "budgetBytes");
+  Export<CachedBytes>(state, exports, "cachedBytes");
+  Export<ReleaseCache>(state, exports, "emptyCache");
   Export<ResetPeak>(state, exports, "resetPeak");
   Export<SetBudget>(state, exports, "setBudget");
   Export<CpuCapability>(state, exports, "cpuCapability");

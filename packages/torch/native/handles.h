@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -36,15 +37,21 @@ class HandleTable {
     return slot == nullptr ? nullptr : &slot->value;
   }
 
-  // Drops the object; false when it was dropped before.
-  bool Erase(double handle) {
+  // Notes bytes on a handle, which Erase gives back.
+  void Charge(double handle, int64_t bytes) {
+    if (Slot* slot = const_cast<Slot*>(FindSlot(handle))) slot->charged_bytes = bytes;
+  }
+
+  // Drops the object and returns the bytes charged for it; nothing when it was dropped before.
+  std::optional<int64_t> Erase(double handle) {
     Slot* slot = const_cast<Slot*>(FindSlot(handle));
-    if (slot == nullptr) return false;
+    if (slot == nullptr) return std::nullopt;
     T released = std::exchange(slot->value, T());
+    const int64_t charged = std::exchange(slot->charged_bytes, 0);
     --live_;
     // A slot whose generations are used up is left alone for ever, so that no handle ever means two objects.
     if (++slot->generation < kMaxGeneration) free_.push_back(static_cast<uint32_t>(slot - slots_.data()));
-    return true;
+    return charged;
   }
 
   size_t live() const { return live_; }
@@ -57,6 +64,7 @@ class HandleTable {
   struct Slot {
     T value;
     uint32_t generation = 0;
+    int64_t charged_bytes = 0;
   };
 
   const Slot* FindSlot(double handle) const {

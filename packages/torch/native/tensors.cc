@@ -88,12 +88,32 @@ napi_value Item(Invocation& call) {
   return result;
 }
 
+void AdjustExternalMemory(const Invocation& call, int64_t bytes) {
+  int64_t total = 0;
+  if (bytes != 0) Check(napi_adjust_external_memory(call.env(), bytes, &total), "napi_adjust_external_memory");
+}
+
+// (handle); tells V8 how much the collector frees when it finds this tensor unreachable. For tensors that no scope ends.
+napi_value Charge(Invocation& call) {
+  const at::Tensor& tensor = call.Tensor(0);
+  const auto bytes = static_cast<int64_t>(tensor.nbytes());
+  call.state().tensors.Charge(call.Number(0), bytes);
+  AdjustExternalMemory(call, bytes);
+  return nullptr;
+}
+
 // (handle) -> whether it was alive
-napi_value Dispose(Invocation& call) { return MakeBoolean(call, call.state().tensors.Erase(call.Number(0))); }
+napi_value Dispose(Invocation& call) {
+  const std::optional<int64_t> charged = call.state().tensors.Erase(call.Number(0));
+  AdjustExternalMemory(call, -charged.value_or(0));
+  return MakeBoolean(call, charged.has_value());
+}
 
 // (list of handles); those already disposed are passed over
 napi_value DisposeMany(Invocation& call) {
-  for (double handle : ListAt(call.state(), call.Number(0))) call.state().tensors.Erase(handle);
+  int64_t charged = 0;
+  for (double handle : ListAt(call.state(), call.Number(0))) charged += call.state().tensors.Erase(handle).value_or(0);
+  AdjustExternalMemory(call, -charged);
   return nullptr;
 }
 
@@ -132,6 +152,7 @@ void ExportTensors(Environment& state, napi_value exports) {
   Export<Item>(state, exports, "item");
   Export<Dispose>(state, exports, "dispose");
   Export<DisposeMany>(state, exports, "disposeMany");
+  Export<Charge>(state, exports, "charge");
   Export<IsAlive>(state, exports, "isAlive");
   Export<Describe>(state, exports, "describe");
   Export<DescribeStrides>(state, exports, "describeStrides");

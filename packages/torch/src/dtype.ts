@@ -73,7 +73,7 @@ export function dtypeNumber<T extends DType | undefined | null>(dtype: T): numbe
 export function dtypeNumber(dtype: DType | undefined | null): number | undefined | null {
   if (dtype === undefined || dtype === null) return dtype;
   if (typeof dtype === 'string' && isDType(dtype)) return dtypeNumbers[dtype];
-  throw new DtypeError(`dtype: must be one of ${dtypes.join(' ')}, got ${String(dtype)}`);
+  throw new DtypeError(`dtype: must be one of ${dtypes.join(' ')}, got ${shown(dtype)}`);
 }
 
 /** The dtype of libtorch's number. Throws DtypeError when this package has no name for it. */
@@ -92,8 +92,8 @@ export function deviceNumber<T extends Device | 'cuda' | undefined | null>(
 ): number | Extract<T, undefined | null>;
 export function deviceNumber(device: Device | 'cuda' | undefined | null): number | undefined | null {
   if (device === undefined || device === null || device === 'cpu') return device === 'cpu' ? 0 : device;
-  const index = /^cuda(?::(\d{1,3}))?$/.exec(String(device));
-  if (index === null) throw new DeviceError(`device: must be cpu or cuda:<index>, got ${String(device)}`);
+  const index = /^cuda(?::(\d{1,3}))?$/.exec(shown(device));
+  if (index === null) throw new DeviceError(`device: must be cpu or cuda:<index>, got ${shown(device)}`);
   return cudaType * indexesPerDevice + (index[1] === undefined ? 0 : Number(index[1]) + 1);
 }
 
@@ -111,7 +111,7 @@ export function memoryFormatNumber(format: MemoryFormat | undefined | null): num
   if (format === undefined || format === null) return format;
   if (Object.hasOwn(memoryFormatNumbers, format)) return memoryFormatNumbers[format];
   throw new TorchError(
-    `memoryFormat: must be one of ${Object.keys(memoryFormatNumbers).join(' ')}, got ${String(format)}`,
+    `memoryFormat: must be one of ${Object.keys(memoryFormatNumbers).join(' ')}, got ${shown(format)}`,
   );
 }
 
@@ -119,6 +119,11 @@ export function memoryFormatNumber(format: MemoryFormat | undefined | null): num
 export function layoutNumber<T extends Layout | undefined | null>(layout: T): number | Extract<T, undefined | null>;
 export function layoutNumber(layout: Layout | undefined | null): number | undefined | null {
   if (layout === undefined || layout === null) return layout;
-  if (layout === 'strided') return 0;
-  throw new TorchError(`layout: must be strided, got ${String(layout)}`);
+  if (shown(layout) === 'strided') return 0;
+  throw new TorchError(`layout: must be strided, got ${shown(layout)}`);
+}
+
+// Callers without types may pass anything, and a symbol cannot be put into a template.
+function shown(value: unknown): string {
+  return String(value);
 }

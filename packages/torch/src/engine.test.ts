@@ -1,8 +1,11 @@
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import {
   TorchError,
   cpuCapability,
   getNumThreads,
+  isGradEnabled,
+  memory,
   libtorchVersion,
   ops,
   operatorNames,
@@ -11,6 +14,7 @@ import {
   zeros,
 } from './index.js';
 import { engine } from './native.js';
+import { ensureAddonPath } from './setup/addon.js';
 
 describe('engine', () => {
   it('says what it is', () => {
@@ -29,6 +33,34 @@ describe('engine', () => {
       setNumThreads(before);
     }
     expect(() => setNumThreads(0)).toThrow(/^setNumThreads: must be from 1 to 1024, got 0/);
+  });
+});
+
+describe('worker threads', () => {
+  // Grad mode, handles and buffers belong to one Node environment, so a worker that ends takes nothing from this one.
+  const program = `
+    const { workerData, parentPort } = require('node:worker_threads');
+    const addonModule = { exports: {} };
+    process.dlopen(addonModule, workerData);
+    const addon = addonModule.exports;
+    addon.shareBuffers(new Float64Array([1, 3]), new Float64Array(67));
+    addon.setGradEnabled(false);
+    const handle = addon.call(addon.resolve('aten::ones', ''), 0);
+    parentPort.postMessage([addon.liveTensors(), addon.item(addon.call(addon.resolve('aten::sum', ''), handle))]);
+  `;
+
+  it('have tables and grad mode of their own, and may end', async () => {
+    const mine = zeros([2]);
+    const { liveTensors } = memory.stats();
+    for (let round = 0; round < 3; round++) {
+      const worker = new Worker(program, { eval: true, workerData: process.env['HALFWAY_ADDON'] ?? ensureAddonPath() });
+      const message = await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
+      expect(message).toEqual([1, 3]);
+      await new Promise((resolve) => worker.on('exit', resolve));
+    }
+    expect(isGradEnabled()).toBe(true);
+    expect(memory.stats().liveTensors).toBe(liveTensors);
+    expect(mine.add(1).toArray()).toEqual([1, 1]);
   });
 });
 

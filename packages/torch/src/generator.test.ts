@@ -36,6 +36,6 @@ describe('generator', () => {
     rng.dispose();
     expect(() => draw(rng)).toThrow(TensorDisposedError);
     expect(() => rng.getState()).toThrow(TensorDisposedError);
-    expect(() => randn([1], { generator: {} as typeof rng })).toThrow(/must be a generator/);
+    expect(() => randn([1], { generator: JSON.parse('{}') as typeof rng })).toThrow(/must be a generator/);
   });
 });

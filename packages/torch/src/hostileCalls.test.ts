@@ -32,9 +32,17 @@ describe('hostile calls', () => {
       const log = join(folder, `${seed}.log`);
       const env = { ...process.env, HALFWAY_ADDON: process.env['HALFWAY_ADDON'] ?? ensureAddonPath() };
       const args = ['--max-old-space-size=512', program, '--seed', `${seed}`, '--calls', `${callsEach}`, '--log', log];
-      const child = spawnSync(process.execPath, args, { env, encoding: 'utf8', timeout: limitMs, killSignal: 'SIGKILL' });
+      const child = spawnSync(process.execPath, args, {
+        env,
+        encoding: 'utf8',
+        timeout: limitMs,
+        killSignal: 'SIGKILL',
+      });
       const last = existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').at(-1) : '';
-      expect([child.status, child.signal], `the last call was ${last ?? ''}\n${child.stderr.slice(-2000)}`).toEqual([0, null]);
+      expect([child.status, child.signal], `the last call was ${last ?? ''}\n${child.stderr.slice(-2000)}`).toEqual([
+        0,
+        null,
+      ]);
       const tally = JSON.parse(child.stdout.trimEnd().split('\n').at(-1) ?? '') as Tally;
       expect(tally.calls).toBe(callsEach);
       // The values are not all nonsense: about a third of the calls work, and gradients are computed.

@@ -10,6 +10,8 @@ export interface MemoryStats {
   readonly peakBytes: number;
   /** A request that would take `liveBytes` beyond this is an OutOfMemoryError. */
   readonly budgetBytes: number;
+  /** Bytes freed by tensors and kept for the next ones of the same size; given up before the budget is exceeded. */
+  readonly cachedBytes: number;
   readonly liveTensors: number;
 }
 
@@ -22,6 +24,7 @@ export const memory = {
       liveBytes: addon.liveBytes(),
       peakBytes: addon.peakBytes(),
       budgetBytes: addon.budgetBytes(),
+      cachedBytes: addon.cachedBytes(),
       liveTensors: addon.liveTensors(),
     };
   },
@@ -29,6 +32,11 @@ export const memory = {
   /** Lets the peak start again from what is live now. */
   resetPeak(): void {
     engine().resetPeak();
+  },
+
+  /** Gives the cached bytes back to the system. */
+  emptyCache(): void {
+    engine().emptyCache();
   },
 
   /** Sets the budget in bytes. The default is nine tenths of what the control group allows or the machine has free at the start. */

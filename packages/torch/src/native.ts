@@ -70,6 +70,7 @@ export interface Engine {
   item(handle: number): number | boolean | bigint;
   dispose(handle: number): boolean;
   disposeMany(handles: number): void;
+  charge(handle: number): void;
   isAlive(handle: number): boolean;
   describe(handle: number): void;
   describeStrides(handle: number): void;
@@ -147,6 +148,8 @@ export interface Engine {
   liveBytes(): number;
   peakBytes(): number;
   budgetBytes(): number;
+  cachedBytes(): number;
+  emptyCache(): void;
   resetPeak(): void;
   setBudget(bytes: number): void;
   cpuCapability(): string;

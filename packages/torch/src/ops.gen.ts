@@ -3,12 +3,13 @@
 // tensor operand. The comment of each is its schema, which PyTorch's documentation explains under the same name.
 
 import { isTensor } from './adopt.js';
-import { Operator, invoke, refreshed, takeBoolean, takeNumber, takeTensor, takeTensors, tensorOf } from './dispatch.js';
-import { type DType, type Device, type MemoryFormat, deviceNumber, dtypeNumber, memoryFormatNumber } from './dtype.js';
+import { Operator, invoke, refreshed, takeBoolean, takeTensor, takeTensors, tensorOf } from './dispatch.js';
+import type { DType, Device, MemoryFormat } from './dtype.js';
+import { deviceNumber, dtypeNumber, memoryFormatNumber } from './dtype.js';
 import type { Generator } from './generator.js';
-import * as encode from './operands.js';
 import type { GridPadding, Interpolation, Reduction } from './operands.js';
 import type { Tensor } from './tensor.js';
+import * as encode from './operands.js';
 
 const op_add_Tensor = new Operator('aten::add', 'Tensor');
 const op_add__Tensor = new Operator('aten::add_', 'Tensor');

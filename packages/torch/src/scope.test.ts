@@ -97,4 +97,15 @@ describe('scope', () => {
     x[Symbol.dispose]();
     expect(x.isDisposed).toBe(true);
   });
+
+  it('tensors in no scope are freed by the collector once the program yields', async () => {
+    const tensorBytes = 8 << 20;
+    const before = memory.stats().liveBytes;
+    memory.resetPeak();
+    for (let i = 0; i < 100; i++) {
+      zeros([tensorBytes / 4]);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(memory.stats().peakBytes - before).toBeLessThan(50 * tensorBytes);
+  });
 });

@@ -20,6 +20,7 @@ export function track(tensor: Tensor): void {
 
 function release(tensor: Tensor): void {
   tensor.isKept = true;
+  engine().charge(tensor.handle);
   unscoped.register(tensor, tensor.handle);
 }
 
@@ -93,8 +94,8 @@ function collect(value: unknown, found: Set<Tensor>, seen: Set<object>): void {
 }
 
 function entriesOf(value: object): Iterable<unknown> {
-  if (Array.isArray(value)) return value;
+  if (Array.isArray(value)) return value as unknown[];
   if (value instanceof Map) return value.values();
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null ? Object.values(value) : [];
+  return prototype === Object.prototype || prototype === null ? (Object.values(value) as unknown[]) : [];
 }

@@ -128,6 +128,11 @@ export class Tensor extends TensorMethods {
     return shortText(this);
   }
 
+  /** What console.log shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return shortText(this);
+  }
+
   // --- conversion -------------------------------------------------------------------------------------------------------------
 
   /** The tensor with another dtype, device or order in memory; itself (another handle of it) where nothing changes. */

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { doctor, doctorText } from '@halfway/torch/setup';
+import { BadResult } from './failure.js';
 import { printResult } from './output.js';
 
 /** `halfway doctor` */
@@ -9,7 +9,9 @@ export function doctorCommand(): Command {
     .option('--json', 'print the report as one JSON object, for bug reports')
     .addHelpText('after', '\nExamples:\n  halfway doctor\n  halfway doctor --json > report.json')
     .action(async ({ json }: { readonly json?: boolean }) => {
+      const { doctor, doctorText } = await import('@halfway/torch/setup');
       const report = await doctor();
       printResult(report, doctorText(report), json === true);
+      if (!report.ok) throw new BadResult('the engine does not work yet');
     });
 }

@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander';
 import { shippedPhotos } from '../config/shippedPhotos.js';
-import { EVAL_TASKS, type EvalTask } from '../eval/encoderTasks.js';
-import { evaluate } from '../eval/evaluate.js';
-import { formatReport } from '../eval/formatReport.js';
+import type { EvalTask } from '../eval/encoderTasks.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
 import { UsageError } from './failure.js';
 import { printResult, say, showLive } from './output.js';
+
+const EVAL_TASKS = ['r2', 'knn', 'linear'] as const satisfies readonly EvalTask[];
 
 interface EvalFlags {
   readonly tasks: string;
@@ -49,22 +49,25 @@ What the numbers mean: docs/evaluation.md.`,
 async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> {
   const source = flags.weights ?? runDir;
   if (source === undefined) throw new UsageError('eval: a run folder or --weights must be named, got none');
+  const tasks = tasksOf(flags.tasks);
+  const { evaluate } = await import('../eval/evaluate.js');
+  const { formatReport } = await import('../eval/formatReport.js');
   const own = flags.data !== undefined;
+  if (!own) say('no --data: asking about the photos of clothes that come with the program');
   const test = flags.test ?? (own ? undefined : shippedPhotos('test'));
   const report = await evaluate({
     run: source,
-    tasks: tasksOf(flags.tasks),
+    tasks,
     train: flags.data ?? shippedPhotos('train'),
     ...(test === undefined ? {} : { test }),
     ...(flags.features === undefined ? {} : { features: flags.features }),
     ...(flags.baseline === undefined ? {} : { baseline: flags.baseline }),
     onProgress: (text) => (process.stderr.isTTY ? showLive(text) : say(text)),
   });
-  const { source: name, tasks, baseline } = report;
   const figures = {
-    source: name,
-    tasks: figuresOf(tasks),
-    ...(baseline === undefined ? {} : { baseline: figuresOf(baseline) }),
+    source: report.source,
+    tasks: figuresOf(report.tasks),
+    ...(report.baseline === undefined ? {} : { baseline: figuresOf(report.baseline) }),
   };
   printResult(figures, formatReport(report), flags.json === true);
 }

@@ -19,6 +19,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** A command that did its work, and whose result, printed already, is bad news. */
+export class BadResult extends Error {
+  override readonly name = 'BadResult';
+}
+
 /** The message for standard error. `HALFWAY_TRACE=1` adds the backtrace. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return `halfway: ${String(error)}`;

@@ -12,6 +12,12 @@ export function printResult(result: object, text: string, isJson: boolean): void
   process.stdout.write(isJson ? `${JSON.stringify(result)}\n` : text === '' ? '' : `${text}\n`);
 }
 
+/** Writes why the command failed; with `--json` also as one JSON object, the last line of standard output. */
+export function printError(text: string, isJson: boolean): void {
+  say(text);
+  if (isJson) process.stdout.write(`${JSON.stringify({ error: text })}\n`);
+}
+
 let hasLiveLine = false;
 
 /** A line that the next one replaces, on a terminal; elsewhere nothing, since a log wants whole lines. */
@@ -26,12 +32,6 @@ export function showLive(text: string): void {
 export function endLiveLine(): void {
   if (hasLiveLine) process.stderr.write('\n');
   hasLiveLine = false;
-}
-
-/** `12 s`, `3.4 min`, `2.1 h`. */
-export function durationText(seconds: number): string {
-  if (seconds < 90) return `${seconds.toFixed(0)} s`;
-  return seconds < 5400 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
 /** `[=====>    ]` */

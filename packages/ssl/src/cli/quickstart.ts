@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import { quickstart } from '../reproduce/quickstart.js';
+import { wholeNumber } from './flags.js';
 import { printResult, say, showLive } from './output.js';
 
 interface QuickstartFlags {
   readonly out: string;
-  readonly seed: string;
-  readonly steps?: string;
+  readonly seed: number;
+  readonly steps?: number;
   readonly json?: boolean;
 }
 
@@ -14,14 +14,15 @@ export function quickstartCommand(): Command {
   return new Command('quickstart')
     .description('the whole job on the photos that come with the program: train with and without the task, compare')
     .option('--out <folder>', 'where to write', 'runs/quickstart')
-    .option('--seed <n>', 'seed of both trainings', '0')
-    .option('--steps <n>', "steps of each training, instead of the recipe's")
+    .option('--seed <n>', 'seed of both trainings', wholeNumber(), 0)
+    .option('--steps <n>', "steps of each training, instead of the recipe's", wholeNumber(1))
     .option('--json', 'print the comparison as one JSON object')
     .addHelpText('after', '\nExamples:\n  halfway quickstart\n  halfway quickstart --out runs/short --steps 200')
     .action(async ({ out, seed, steps, json }: QuickstartFlags) => {
+      const { quickstart } = await import('../reproduce/quickstart.js');
       const { table: _table, ...result } = await quickstart({
-        ...{ out, seed: Number(seed) },
-        ...(steps === undefined ? {} : { steps: Number(steps) }),
+        ...{ out, seed },
+        ...(steps === undefined ? {} : { steps }),
         onText: (text, isLive) => (isLive ? showLive(text) : say(text)),
       });
       printResult(result, '', json === true);

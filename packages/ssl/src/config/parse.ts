@@ -6,6 +6,12 @@ import { configSchema, type Config } from './schema.js';
 
 type Tree = Record<string, unknown>;
 
+// How the schema's types are called in messages.
+const NOUNS: Readonly<Record<string, string>> = {
+  ...{ number: 'a number', int: 'a whole number', boolean: 'true or false' },
+  ...{ object: 'a section of keys', array: 'a list of numbers', tuple: 'a list of two numbers', string: 'a text' },
+};
+
 /**
  * Checks a recipe's tree and fills in every default.
  * @param where the file or command it came from, for messages
@@ -16,23 +22,6 @@ export function parseConfig(tree: unknown, where: string): Config {
   if (!parsed.success) throw issueError(parsed.error.issues[0], tree, where);
   checkAcrossKeys(parsed.data, where);
   return parsed.data;
-}
-
-/** A copy of the tree with `key.path=value` settings applied; values are read as YAML reads them by `readValue`. */
-export function applySettings(tree: unknown, settings: readonly string[], readValue: (text: string) => unknown): Tree {
-  const result = structuredClone(isTree(tree) ? tree : {});
-  for (const setting of settings) {
-    const split = setting.indexOf('=');
-    if (split < 1) throw new ConfigError(`--set: must be key.path=value, got ${setting}; for example optim.lr=0.001`);
-    const keys = setting.slice(0, split).split('.');
-    let node = result;
-    for (const key of keys.slice(0, -1)) {
-      const child = node[key];
-      node = isTree(child) ? child : (node[key] = {});
-    }
-    node[keys.at(-1) ?? ''] = readValue(setting.slice(split + 1));
-  }
-  return result;
 }
 
 /** The configuration's JSON Schema, for editors. */
@@ -52,22 +41,36 @@ function issueError(issue: z.core.$ZodIssue | undefined, tree: unknown, where: s
     return new ConfigError(`${where}: there is no key ${key}; ${hint}`, key);
   }
   const key = path.join('.');
-  return new ConfigError(
-    `${where}: ${key || 'the top level'}: ${issue.message}, got ${show(valueAt(tree, path))}`,
-    key,
-  );
+  const place = key === '' ? 'the top level' : key;
+  return new ConfigError(`${where}: ${place}: ${ruleOf(issue)}, got ${show(valueAt(tree, path))}`, key);
 }
 
-function checkAcrossKeys({ model, split, recon, decoder, transform, augment }: Config, where: string): void {
+/** The rule that a value broke, in words. */
+function ruleOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${NOUNS[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return `must be ${issue.values.map(String).join(' or ')}`;
+    case 'too_small':
+      if (issue.origin === 'array') return `must have ${issue.minimum} entries or more`;
+      return `must be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`;
+    case 'too_big':
+      if (issue.origin === 'array') return `must have ${issue.maximum} entries or fewer`;
+      return `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
+}
+
+function checkAcrossKeys({ model, split, recon, decoder, transform, augment, optim }: Config, where: string): void {
   const fail = (key: string, rule: string): never => {
     throw new ConfigError(`${where}: ${key}: ${rule}`, key);
   };
   if (model.imagePx % model.patch !== 0) {
     const below = Math.floor(model.imagePx / model.patch) * model.patch;
-    fail(
-      'model.imagePx',
-      `must be a multiple of model.patch ${model.patch}, got ${model.imagePx}; use ${Math.max(below, model.patch)} or ${below + model.patch}`,
-    );
+    const nearest = below === 0 ? `${model.patch}` : `${below} or ${below + model.patch}`;
+    fail('model.imagePx', `must be a multiple of model.patch ${model.patch}, got ${model.imagePx}; use ${nearest}`);
   }
   if (split.equivariantDim >= split.dim) {
     fail(
@@ -84,14 +87,11 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment }: C
       `must be a multiple of 8, got ${decoder.channels}; use ${Math.ceil(decoder.channels / 8) * 8}`,
     );
   }
-  if (recon.sharedCrop && recon.target === 'none') {
-    fail('recon.sharedCrop', 'needs recon.target other than none, which shares nothing; set recon.target=rotation');
+  if (recon.target !== 'none' && transform.stage === 'after_crop' && augment.preset === 'none') {
+    fail('transform.stage', 'after_crop is after_photometric where augment.preset is none; leave it out');
   }
-  if (transform.stage === 'after_crop' && augment.preset !== 'all' && recon.target !== 'none') {
-    fail(
-      'transform.stage',
-      `after_crop differs from after_photometric only with augment.preset all, got ${augment.preset}`,
-    );
+  if (!optim.lrPer256 && optim.minLr > optim.lr) {
+    fail('optim.minLr', `must not exceed optim.lr ${optim.lr}, got ${optim.minLr}`);
   }
 }
 
@@ -115,8 +115,4 @@ function valueAt(tree: unknown, path: readonly string[]): unknown {
 
 function show(value: unknown): string {
   return value === undefined ? 'nothing' : JSON.stringify(value);
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

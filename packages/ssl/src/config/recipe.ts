@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
 import { ConfigError } from '../errors.js';
 import { nearestName } from './nearestName.js';
-import { applySettings, parseConfig } from './parse.js';
+import { parseConfig } from './parse.js';
 import type { Config } from './schema.js';
+import { applySettings } from './settings.js';
 
 const RECIPES = fileURLToPath(new URL('../../../../recipes', import.meta.url));
 
@@ -16,7 +17,7 @@ const RECIPES = fileURLToPath(new URL('../../../../recipes', import.meta.url));
  */
 export function loadRecipe(nameOrFile: string, settings: readonly string[] = []): Config {
   const path = recipePath(nameOrFile);
-  return parseConfig(applySettings(readYaml(path), settings, parseValue), nameOrFile);
+  return parseConfig(applySettings(readYaml(path), settings), nameOrFile);
 }
 
 /** Names of the recipes that come with the program. */
@@ -53,13 +54,5 @@ function readYaml(path: string): unknown {
     throw new ConfigError(
       `${path}: must be readable YAML, got ${error instanceof Error ? error.message : String(error)}`,
     );
-  }
-}
-
-function parseValue(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return text;
   }
 }

@@ -9,7 +9,13 @@ import { z } from 'zod';
 const positive = z.number().positive();
 const count = z.number().int().positive();
 const fraction = z.number().min(0).max(1);
-const range = z.tuple([z.number(), z.number()]).refine(([low, high]) => low <= high, 'low must not exceed high');
+const shareBelow1 = z.number().min(0).lt(1);
+/** [low, high] */
+const rangeOf = (bound: z.ZodNumber) =>
+  z
+    .tuple([bound, bound])
+    .refine(([low, high]) => low <= high, 'the first number must not exceed the second')
+    .readonly();
 
 const model = z.strictObject({
   size: z
@@ -21,12 +27,12 @@ const model = z.strictObject({
   widthDim: count.default(384).describe('token width D; read when size is custom'),
   depth: count.default(12).describe('number of blocks; read when size is custom'),
   numHeads: count.default(6).describe('attention heads; read when size is custom'),
-  mlpRatio: positive.default(4).describe('hidden width of the MLP over D'),
+  mlpRatio: z.number().min(0.5).default(4).describe('hidden width of the MLP over D'),
   patch: count.default(16).describe('patch side in pixels'),
   imagePx: count.default(224).describe('side of a training view in pixels'),
   numRegisters: z.number().int().min(0).default(0).describe('register tokens'),
   layerScale: z.number().min(0).default(0).describe('initial LayerScale; 0 means none'),
-  dropPathRate: fraction.default(0).describe('stochastic depth, linear over the blocks'),
+  dropPathRate: shareBelow1.default(0).describe('stochastic depth, linear over the blocks'),
 });
 
 const split = z.strictObject({
@@ -47,7 +53,7 @@ const vicreg = z.strictObject({
     .describe('weight of the invariance term (E.5-24: SIE 10/10/1, VICReg 25/25/1)'),
   variance: z.number().min(0).default(10).describe('weight of the variance term'),
   covariance: z.number().min(0).default(1).describe('weight of the covariance term'),
-  expander: z.array(count).min(1).default([1024, 1024, 1024]).describe('widths of the expander'),
+  expander: z.array(count).min(1).readonly().default([1024, 1024, 1024]).describe('widths of the expander'),
   pool: z
     .enum(['mean', 'cls'])
     .default('mean')
@@ -116,7 +122,7 @@ const transform = z.strictObject({
     })
     .prefault({})
     .describe('colour path: each delta is uniform in [-x, x] (E.5-14)'),
-  blurSigmaPx: range.default([0.1, 2]).describe('Gaussian sigma range'),
+  blurSigmaPx: rangeOf(z.number().min(0)).default([0.1, 2]).describe('Gaussian sigma range'),
   blurPath: z.enum(['from_zero', 'from_min']).default('from_zero').describe('where the blur path starts (E.5-16)'),
   se2Path: z.enum(['linear', 'geodesic']).default('linear').describe('interpolation of (phi, t) (E.5-17)'),
   prob: fraction.default(1).describe('probability that g is applied, else theta = 0 (E.5-10)'),
@@ -135,8 +141,8 @@ const augment = z.strictObject({
     .enum(['all', 'rot', 'none'])
     .default('all')
     .describe('all: crop, flip and photometric; rot: crop and flip only; none: centre square (E.5-26)'),
-  cropScale: range.default([0.08, 1]).describe('area of a random resized crop over the photo'),
-  cropRatio: range.default([3 / 4, 4 / 3]).describe('aspect ratio of the crop'),
+  cropScale: rangeOf(positive.max(1)).default([0.08, 1]).describe('area of a random resized crop over the photo'),
+  cropRatio: rangeOf(positive).default([3 / 4, 4 / 3]).describe('aspect ratio of the crop'),
   flipProb: fraction.default(0.5),
   jitterProb: fraction.default(0.8),
   brightness: fraction.default(0.4),
@@ -146,11 +152,13 @@ const augment = z.strictObject({
   grayProb: fraction.default(0.2),
   blurProb: z
     .tuple([fraction, fraction])
+    .readonly()
     .default([1, 0.1])
     .describe('probability of blur on the first and the second view'),
-  blurSigmaPx: range.default([0.1, 2]).describe('Gaussian sigma, pixels at 224, scaled to the view'),
+  blurSigmaPx: rangeOf(z.number().min(0)).default([0.1, 2]).describe('Gaussian sigma, pixels at 224, scaled to the view'),
   solarizeProb: z
     .tuple([fraction, fraction])
+    .readonly()
     .default([0, 0.2])
     .describe('probability of solarize on the first and the second view'),
 });
@@ -164,7 +172,7 @@ const optim = z.strictObject({
     .min(0)
     .default(0.05)
     .describe('on weights; biases, norms, class token and position embedding have none'),
-  betas: z.tuple([fraction, fraction]).default([0.9, 0.999]),
+  betas: z.tuple([shareBelow1, shareBelow1]).readonly().default([0.9, 0.999]),
   warmupFraction: fraction.default(0.1).describe('share of the run with a linear warm-up (E.5-25)'),
   clipNorm: z.number().min(0).default(0).describe('clip of the global gradient norm; 0 means none'),
 });
@@ -180,14 +188,14 @@ const train = z.strictObject({
     .default(0)
     .describe("every random draw of the run follows from it; the command's --seed sets it"),
   logEvery: count.default(20).describe('steps between two rows of metrics.jsonl'),
-  checkpointEvery: count.default(500),
-  keepCheckpoints: count.default(2).describe('newest checkpoints kept beside the last'),
+  checkpointEvery: count.default(500).describe('steps between two checkpoints'),
+  keepCheckpoints: count.default(2).describe('newest checkpoints kept; older ones are removed'),
   imagesEvery: z.number().int().min(0).default(500).describe('steps between two pictures; 0 means none'),
   computeDtype: z
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')
     .describe('auto: bfloat16 where a probe shows it faster on this CPU'),
-  threads: z.number().int().min(0).default(0).describe('threads of the engine; 0: as many as cores'),
+  threads: z.number().int().min(0).default(0).describe('threads of the engine; 0: the cores that decode processes leave over'),
 });
 
 const data = z.strictObject({

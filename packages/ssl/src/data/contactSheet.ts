@@ -11,6 +11,7 @@ export interface SheetColumn {
 const SMALLEST_CELL_PX = 96; // smaller images are enlarged by whole factors, so that every pixel is seen
 const GAP_PX = 4;
 const TITLE_PX = 22;
+const BACKGROUND = 208; // light gray: white masks and photos keep their edges
 
 /** Writes the sheet; all images of a sheet have one size. The file appears whole or not at all. */
 export async function writeContactSheet(path: string, columns: readonly SheetColumn[]): Promise<void> {
@@ -22,7 +23,7 @@ export async function writeContactSheet(path: string, columns: readonly SheetCol
   const stepPx = cellPx + GAP_PX;
   const widthPx = columns.length * stepPx + GAP_PX;
   const heightPx = TITLE_PX + count * stepPx;
-  const canvas = Buffer.alloc(widthPx * heightPx * 3, 255);
+  const canvas = Buffer.alloc(widthPx * heightPx * 3, BACKGROUND);
   columns.forEach(({ images }, column) => {
     for (let row = 0; row < count; row++) {
       drawImage(canvas, widthPx, images.pixels.subarray(row * sizePx * sizePx * 3), sizePx, factor, {

@@ -60,6 +60,7 @@ export class Feed {
   private readonly freeBanks: number[];
   private readonly filling: Promise<FilledBank>[] = [];
   private nextStep: number;
+  private failure: unknown;
 
   private constructor(options: FeedOptions, pool: DecodePool) {
     this.options = options;
@@ -106,13 +107,19 @@ export class Feed {
    * @throws DataError when more than `data.maxBadFraction` of the photos are bad, listing them, or no process can decode.
    */
   async next(): Promise<HostBatch> {
+    if (this.failure !== undefined) throw this.failure;
     const filling = this.filling.shift();
     if (filling === undefined) {
       throw new Error(`internal: feed.next with all ${this.pool.ring.layout.numBanks} batches unreleased`);
     }
     const startedAt = performance.now();
-    const filled = await filling;
-    return this.hostBatch(filled, performance.now() - startedAt);
+    try {
+      const filled = await filling;
+      return this.hostBatch(filled, performance.now() - startedAt);
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
   }
 
   /** Ends the decode processes. Batches that were handed out must not be read afterwards. */

@@ -1,4 +1,6 @@
 /** A contact sheet of exactly what the trainer will see: the first photos of the first step, through the trainer's own path. */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch, ViewRequest } from './batch.js';
@@ -15,9 +17,13 @@ export interface PreviewOptions {
   readonly numPhotos: number;
 }
 
-/** Writes the sheet and resolves to its path: v1, u, the states, v2, and the masks of valid pixels. */
+/**
+ * Writes the sheet and resolves to its path: a row a photo; v1, u, u_1 .. u_K, v2, and the masks of the u_k's valid pixels.
+ * @throws DataError when the photos cannot be read, and the system's error when the file cannot be written.
+ */
 export async function writePreview({ source, config, views, out, numPhotos }: PreviewOptions): Promise<string> {
   const { seed } = config.train;
+  mkdirSync(dirname(out), { recursive: true });
   const feed = await Feed.start({ source, views, config, seed, batch: numPhotos });
   try {
     const host = await feed.next();

@@ -18,12 +18,14 @@ export interface SquareOptions {
 export interface Squares {
   readonly indices: Int32Array; // [n] positions in the source
   readonly pixels: Uint8Array; // [n, 3, S, S]
+  readonly shortSidesPx: Int32Array; // [n] of the photos as they are stored: below S they were enlarged
 }
 
 const DEFAULT_BATCH = 64;
 
 /**
- * Renders the photos at `indices`, in that order, a chunk at a time; equals torchvision's Resize(S) and CenterCrop(S) on a PIL image.
+ * Renders the photos at `indices`, in that order, a chunk at a time; torchvision's Resize(S) and CenterCrop(S)
+ * on a PIL image.
  * A photo that cannot be read is left out (never replaced: its label would not fit).
  *
  * @throws DataError when more than `data.maxBadFraction` of the source is bad.
@@ -45,6 +47,10 @@ export async function* renderSquares(
     if (good.length === 0) continue;
     const pixels = new Uint8Array(good.length * numBytes);
     good.forEach(({ slot }, i) => pixels.set(ring.image(bank, slot, 0), i * numBytes));
-    yield { indices: Int32Array.from(good, ({ index }) => index), pixels };
+    const shortSidesPx = Int32Array.from(good, ({ slot }) => {
+      const { widthPx, heightPx } = ring.photo(bank, slot);
+      return Math.min(widthPx, heightPx);
+    });
+    yield { indices: Int32Array.from(good, ({ index }) => index), pixels, shortSidesPx };
   }
 }

@@ -4,12 +4,13 @@
  */
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { scope } from '@halfway/torch';
 import { configSchema, type Config } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
 import { REPORT_VERSION, type EvalReport, type FeatureKind, type TaskReports } from '../protocol/report.js';
 import { loadEncoder } from '../run/loadEncoder.js';
 import { runEncoderTasks, type EvalTask } from './encoderTasks.js';
-import { EvaluationData, requireClasses } from './evaluationData.js';
+import { EvaluationData, requireClasses, type EvaluationPart } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
 import type { FrozenNetwork } from './features.js';
 import { PhotoFeatures } from './photoFeatures.js';
@@ -51,7 +52,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const start = performance.now();
   if (options.tasks.length === 0)
     throw new ConfigError('eval: needs at least one task, got none; name some of r2, knn, linear');
-  const loaded = loadEncoder(options.run);
+  // Weights are kept out of the scope; what initialising them leaves behind is not.
+  const loaded = scope(() => loadEncoder(options.run));
   const kind = options.features ?? loaded.config.eval.features;
   const settings = options.settings?.eval ?? loaded.config.eval;
   const reportPath = loaded.runDir === undefined ? undefined : join(loaded.runDir, 'reports', `eval-${kind}.json`);
@@ -66,6 +68,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const renderedBefore = data.renderSeconds;
   const onProgress = options.onProgress ?? ((): void => undefined);
   const cache = new FeatureCache(cacheFolder(options.run, loaded.runDir), onProgress);
+  const counts = { train: 0, test: 0 };
   const tasksOf = async (network: FrozenNetwork, label: 'trained' | 'untrained'): Promise<TaskReports> => {
     const features = new PhotoFeatures({
       ...{ network, label, kind, data, cache, addSeconds },
@@ -74,26 +77,36 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
       onProgress: (text) => onProgress(`${label}: ${text}`),
     });
     try {
-      return await runEncoderTasks({ tasks: options.tasks, features, data, settings, addSeconds, onProgress });
+      const reports = await runEncoderTasks({ tasks: options.tasks, features, data, settings, addSeconds, onProgress });
+      for (const part of [data.train, data.test]) {
+        counts[part.name] = (await features.originals(part, 'zeros')).indices.length; // remembered: every task asked for it
+      }
+      return reports;
     } finally {
       features.dispose();
+      for (const module of [network.encoder, network.adapter]) {
+        for (const weight of module.stateDict().values()) weight.dispose();
+      }
     }
   };
   const tasks = await tasksOf(loaded, 'trained');
   const baseline =
     options.baseline === undefined
       ? undefined
-      : await tasksOf(loadEncoder(options.run, { random: UNTRAINED_SEED }), 'untrained');
+      : await tasksOf(
+          scope(() => loadEncoder(options.run, { random: UNTRAINED_SEED })),
+          'untrained',
+        );
   addSeconds('rendering', data.renderSeconds - renderedBefore);
   const report: EvalReport = {
     version: REPORT_VERSION,
     source: loaded.source,
     features: kind,
     data: {
-      train: data.train.description,
-      test: data.test.description,
-      numTrain: data.train.indices.length,
-      numTest: data.test.indices.length,
+      train: describePart(data.train, counts.train),
+      test: describePart(data.test, counts.test),
+      numTrain: counts.train,
+      numTest: counts.test,
     },
     tasks,
     ...(baseline === undefined ? {} : { baseline }),
@@ -102,6 +115,12 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   };
   if (reportPath !== undefined) writeReport(reportPath, report);
   return report;
+}
+
+/** The part in words, with what had to be left out. */
+function describePart({ description, indices }: EvaluationPart, numReadable: number): string {
+  const numBad = indices.length - numReadable;
+  return numBad === 0 ? description : `${description}; ${numBad} unreadable photos left out`;
 }
 
 function openPhotos(options: EvaluateOptions, config: Config): EvaluationData {

@@ -6,13 +6,17 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.js';
 import { renderSquares } from '../data/squares.js';
 import { openSource } from '../data/sources/openSource.js';
-import type { Source } from '../data/sources/source.js';
+import type { BadSample, Source } from '../data/sources/source.js';
 import { DataError } from '../errors.js';
 import type { SquareChunk } from './features.js';
 import { partitionById, TEST_FRACTION } from './partition.js';
 
 /** Renderings of one part at one size that are kept; larger ones are made again for each use. */
 const MEMORY_BYTES = 2 ** 30;
+
+/** Bytes of a chunk of renderings, and photos at most: as many as an encoder batch can take. */
+const CHUNK_BYTES = 2 ** 24;
+const CHUNK_PHOTOS = 512;
 
 /** Photos of one side of the evaluation. */
 export interface EvaluationPart {
@@ -37,6 +41,7 @@ export class EvaluationData {
   /** Seconds spent waiting for pixels so far. */
   renderSeconds = 0;
   readonly #data: Config['data'];
+  readonly #bad = new Map<string, BadSample>();
   readonly #kept = new Map<string, readonly SquareChunk[]>();
 
   /** @throws DataError where a source cannot be opened, a part is too small, or a photo is in both parts */
@@ -49,11 +54,6 @@ export class EvaluationData {
     this.#data = options.data;
   }
 
-  /** Share of unreadable photos that is still accepted. */
-  get maxBadFraction(): number {
-    return this.#data.maxBadFraction;
-  }
-
   /** Central squares of a part's readable photos at `sizePx`, in order. */
   async *squares(part: EvaluationPart, sizePx: number): AsyncGenerator<SquareChunk> {
     const key = `${part.name}-${sizePx}`;
@@ -62,10 +62,13 @@ export class EvaluationData {
       yield* kept;
       return;
     }
-    const fits = part.indices.length * 3 * sizePx * sizePx <= MEMORY_BYTES;
+    const bytes = 3 * sizePx * sizePx;
+    const fits = part.indices.length * bytes <= MEMORY_BYTES;
+    const batch = Math.max(8, Math.min(CHUNK_PHOTOS, Math.floor(CHUNK_BYTES / bytes)));
     const chunks: SquareChunk[] = [];
     let before = performance.now();
-    for await (const chunk of renderSquares(part.source, part.indices, { sizePx, config: { data: this.#data } })) {
+    const options = { sizePx, batch, config: { data: this.#data }, onBad: (sample: BadSample) => this.#addBad(sample) };
+    for await (const chunk of renderSquares(part.source, part.indices, options)) {
       this.renderSeconds += (performance.now() - before) / 1000;
       if (fits) chunks.push(chunk);
       yield chunk;
@@ -73,6 +76,15 @@ export class EvaluationData {
     }
     this.renderSeconds += (performance.now() - before) / 1000;
     if (fits) this.#kept.set(key, chunks);
+  }
+
+  /** Photos that could not be read in any pass so far, each once. */
+  get bad(): readonly BadSample[] {
+    return [...this.#bad.values()];
+  }
+
+  #addBad(sample: BadSample): void {
+    this.#bad.set(`${sample.path}\0${sample.id}`, sample);
   }
 }
 

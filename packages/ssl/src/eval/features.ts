@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { generator, noGrad, scope, tensor, type Tensor } from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
+import type { Squares } from '../data/squares.js';
 import type { Adapter } from '../models/adapter.js';
 import type { Encoder, Tokens } from '../models/encoder.js';
 import type { FeatureKind } from '../protocol/report.js';
@@ -22,11 +23,8 @@ export interface FrozenNetwork {
   readonly config: Config;
 }
 
-/** Rendered photos: their positions in the source and their pixels, u8 [n, 3, C, C]. */
-export interface SquareChunk {
-  readonly indices: Int32Array;
-  readonly pixels: Uint8Array;
-}
+/** Rendered photos, as `renderSquares` makes them. */
+export type SquareChunk = Squares;
 
 /** Tokens of an encoder batch at most: keeps the activations of a batch in the tens of megabytes. */
 const BATCH_TOKENS = 8704;
@@ -69,33 +67,41 @@ function pooled(network: FrozenNetwork, tokens: Tokens, kind: FeatureKind, ctx: 
   }
 }
 
-/** f32 [count, 3, C, C] in [0, 1] of `count` images from `first` on. */
-export function imagesOf(chunk: SquareChunk, sidePx: number, first: number, count: number): Tensor {
+/** `count` photos of a chunk from `first` on. */
+function slice(chunk: SquareChunk, sidePx: number, first: number, count: number): SquareChunk {
   const bytes = 3 * sidePx * sidePx;
-  const pixels = chunk.pixels.subarray(first * bytes, (first + count) * bytes);
-  return tensor(pixels, { shape: [count, 3, sidePx, sidePx] })
-    .to('float32')
-    .div(255);
+  return {
+    indices: chunk.indices.subarray(first, first + count),
+    pixels: chunk.pixels.subarray(first * bytes, (first + count) * bytes),
+    shortSidesPx: chunk.shortSidesPx.subarray(first, first + count),
+  };
+}
+
+/** A chunk's pixels as f32 [n, 3, C, C] in [0, 1]. */
+function imagesOf(chunk: SquareChunk, sidePx: number): Tensor {
+  const pixels = tensor(chunk.pixels, { shape: [chunk.indices.length, 3, sidePx, sidePx] });
+  return pixels.to('float32').div(255);
 }
 
 /**
  * Calls `visit` with batches of at most `batchImages` rendered photos, each call in a scope and without gradients, and
  * lets the process breathe between them.
  *
- * @param visit gets f32 [B, 3, C, C] in [0, 1] and the photos' positions in the source
+ * @param visit gets f32 [B, 3, C, C] in [0, 1] and the photos they show
  */
 export async function forEachBatch(
   chunks: AsyncIterable<SquareChunk>,
   sidePx: number,
   batchImages: number,
-  visit: (images: Tensor, indices: Int32Array) => void,
+  visit: (images: Tensor, photos: SquareChunk) => void,
 ): Promise<void> {
   for await (const chunk of chunks) {
     for (let first = 0; first < chunk.indices.length; first += batchImages) {
       const count = Math.min(batchImages, chunk.indices.length - first);
+      const photos = slice(chunk, sidePx, first, count);
       noGrad(() =>
         scope(() => {
-          visit(imagesOf(chunk, sidePx, first, count), chunk.indices.subarray(first, first + count));
+          visit(imagesOf(photos, sidePx), photos);
         }),
       );
       await nextTurn();
@@ -132,10 +138,11 @@ export class FeatureRows {
   }
 }
 
-/** Features of rendered photos and the photos' positions in the source (unreadable photos are not among them). */
+/** Features of rendered photos; unreadable photos are not among them. */
 export interface EncodedPhotos {
   readonly features: Tensor; // f32 [n, D]
-  readonly indices: Int32Array; // [n]
+  readonly indices: Int32Array; // positions in the source, [n]
+  readonly shortSidesPx: Int32Array; // of the stored photos, [n]
 }
 
 /**
@@ -153,9 +160,15 @@ export async function encodePhotos(
 ): Promise<EncodedPhotos> {
   const rows = new FeatureRows(numPhotos);
   const indices: number[] = [];
-  await forEachBatch(chunks, renderingPx, batchImages, (renderings, positions) => {
+  const shortSides: number[] = [];
+  await forEachBatch(chunks, renderingPx, batchImages, (renderings, chunk) => {
     rows.write(encode(view(renderings)), indices.length, 1);
-    indices.push(...positions);
+    indices.push(...chunk.indices);
+    shortSides.push(...chunk.shortSidesPx);
   });
-  return { features: rows.toTensor(indices.length), indices: Int32Array.from(indices) };
+  return {
+    features: rows.toTensor(indices.length),
+    indices: Int32Array.from(indices),
+    shortSidesPx: Int32Array.from(shortSides),
+  };
 }

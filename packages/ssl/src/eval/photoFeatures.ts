@@ -4,10 +4,9 @@
  *
  * n photos, A thetas a photo, C rendering side, S view side, D features, P parameters.
  */
-import { tensor, type Tensor } from '@halfway/torch';
+import { scope, tensor, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
-import { DataError } from '../errors.js';
-import { R2_PARAMETERS, type Border, type FeatureKind, type R2Parameter } from '../protocol/report.js';
+import type { Border, FeatureKind, R2Parameter } from '../protocol/report.js';
 import type { Transformation } from '../transforms/transformation.js';
 import { idsOf, photosKey, type EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { checksumOf, type FeatureCache, type FeatureKey } from './featureCache.js';
@@ -18,9 +17,10 @@ import {
   type EncodedPhotos,
   type FeatureFunction,
   type FrozenNetwork,
+  type SquareChunk,
 } from './features.js';
 import { originalView, renderingPx } from './r2/borders.js';
-import { describeRanges, drawThetas, evaluationTransformations } from './r2/thetas.js';
+import { drawThetas, evaluationTransformations } from './r2/thetas.js';
 import { encodeTransformed, forEachParameter, type TransformedFeatures } from './r2/transformedFeatures.js';
 
 export interface PhotoFeaturesOptions {
@@ -33,6 +33,8 @@ export interface PhotoFeaturesOptions {
   readonly transform: Config['transform'];
   readonly thetasPerImage: number;
   readonly onProgress: (text: string) => void;
+  /** Adds seconds to a part of the evaluation. */
+  readonly addSeconds: (part: string, seconds: number) => void;
 }
 
 /** Computes, remembers and hands out features. Every tensor lives until `dispose`. */
@@ -68,54 +70,58 @@ export class PhotoFeatures {
     const name = `original-${border}-${part.name}`;
     const known = this.#originals.get(name);
     if (known !== undefined) return known;
-    const { cache, network, data, kind } = this.#options;
+    const { cache, network, kind } = this.#options;
     const label = `${this.#options.label}-${kind}-${name}`;
     const side = this.renderingPx(border);
     const key = this.#key(part, `I, ${border}, ${side} px`);
-    const stored = cache.load(label, key);
-    const made =
-      stored === undefined
-        ? await encodePhotos(
-            this.#watched(part, side, `${border}: photos`),
-            part.indices.length,
-            side,
-            (renderings) => originalView(renderings, this.sizePx),
-            this.#encode,
-            encoderBatch(network.encoder),
-          )
-        : { features: taken(stored, 'features'), indices: takenIndices(stored) };
-    if (stored === undefined) cache.store(label, key, withIndices({ features: made.features }, made.indices));
-    requireReadable(part, made.indices, data);
+    const made = await this.#timed(async (): Promise<EncodedPhotos> => {
+      const stored = cache.load(label, key);
+      if (stored !== undefined) {
+        const indices = takenNumbers(stored, 'indices');
+        const shortSidesPx = takenNumbers(stored, 'short_sides_px');
+        return { features: taken(stored, 'features'), indices, shortSidesPx };
+      }
+      const fresh = await encodePhotos(
+        this.#watched(part, side, `${border}: photos`),
+        part.indices.length,
+        side,
+        (renderings) => originalView(renderings, this.sizePx),
+        this.#encode,
+        encoderBatch(network.encoder),
+      );
+      const { features, indices, shortSidesPx } = fresh;
+      this.#store(label, key, { features }, { indices, short_sides_px: shortSidesPx });
+      return fresh;
+    });
     this.#originals.set(name, made);
     return made;
   }
 
   /** f(g_theta(I)) for every parameter and theta of each readable photo; the caller disposes the features. */
   async transformed(part: EvaluationPart, border: Border): Promise<TransformedFeatures> {
-    const { cache, network, kind, thetasPerImage } = this.#options;
+    const { cache, network, kind, thetasPerImage, transform } = this.#options;
     const label = `${this.#options.label}-${kind}-transformed-${border}-${part.name}`;
     const side = this.renderingPx(border);
-    const ranges = R2_PARAMETERS.map((parameter) => describeRanges(this.transformations[parameter])).join('; ');
-    const key = this.#key(part, `g(I), ${border}, ${side} px, ${thetasPerImage} thetas, ${ranges}`);
-    const stored = cache.load(label, key);
-    if (stored !== undefined) {
-      return { features: forEachParameter((name) => taken(stored, name)), indices: takenIndices(stored) };
-    }
-    const made = await encodeTransformed(
-      this.#watched(part, side, `${border}: transformed photos`),
-      {
+    const settings = JSON.stringify(transform);
+    const key = this.#key(part, `g(I), ${border}, ${side} px, ${thetasPerImage} thetas of ${settings}`);
+    return this.#timed(async () => {
+      const stored = cache.load(label, key);
+      if (stored !== undefined) {
+        return { features: forEachParameter((name) => taken(stored, name)), indices: takenNumbers(stored, 'indices') };
+      }
+      const plan = {
         numPhotos: part.indices.length,
         renderingPx: side,
         sizePx: this.sizePx,
         thetasPerImage,
         transformations: this.transformations,
         thetasOf: this.#thetasOf(part),
-      },
-      this.#encode,
-      encoderBatch(network.encoder),
-    );
-    cache.store(label, key, withIndices(made.features, made.indices));
-    return made;
+      };
+      const photos = this.#watched(part, side, `${border}: transformed photos`);
+      const made = await encodeTransformed(photos, plan, this.#encode, encoderBatch(network.encoder));
+      this.#store(label, key, made.features, { indices: made.indices });
+      return made;
+    });
   }
 
   dispose(): void {
@@ -123,9 +129,32 @@ export class PhotoFeatures {
     this.#originals.clear();
   }
 
+  /** Counts the time of `work` without what it waited for pixels. */
+  async #timed<T>(work: () => Promise<T>): Promise<T> {
+    const { data, addSeconds } = this.#options;
+    const start = performance.now();
+    const rendered = data.renderSeconds;
+    const result = await work();
+    addSeconds('features', (performance.now() - start) / 1000 - (data.renderSeconds - rendered));
+    return result;
+  }
+
   #key(part: EvaluationPart, what: string): FeatureKey {
     const protocol = `${what}; view ${this.sizePx} px, features ${this.#options.kind}, float32`;
     return { weights: this.#weights, photos: photosKey(part), protocol };
+  }
+
+  /** Stores features with the numbers that belong to them. */
+  #store(
+    label: string,
+    key: FeatureKey,
+    features: Readonly<Record<string, Tensor>>,
+    numbers: Readonly<Record<string, Int32Array>>,
+  ): void {
+    scope(() => {
+      const columns = Object.entries(numbers).map(([name, values]): [string, Tensor] => [name, tensor(values)]);
+      this.#options.cache.store(label, key, new Map([...Object.entries(features), ...columns]));
+    });
   }
 
   /** Thetas by position in the source: drawn once for the part, looked up by batch. */
@@ -142,11 +171,7 @@ export class PhotoFeatures {
   }
 
   /** The part's renderings, telling how far they are as they are used. */
-  async *#watched(
-    part: EvaluationPart,
-    side: number,
-    what: string,
-  ): AsyncGenerator<{ indices: Int32Array; pixels: Uint8Array }> {
+  async *#watched(part: EvaluationPart, side: number, what: string): AsyncGenerator<SquareChunk> {
     let numDone = 0;
     for await (const chunk of this.#options.data.squares(part, side)) {
       yield chunk;
@@ -156,20 +181,6 @@ export class PhotoFeatures {
   }
 }
 
-/** Too many unreadable photos would make another evaluation of it; the data section says how many are too many. */
-function requireReadable(part: EvaluationPart, readable: Int32Array, data: EvaluationData): void {
-  const numBad = part.indices.length - readable.length;
-  if (numBad <= data.maxBadFraction * part.indices.length) return;
-  throw new DataError(
-    `eval: at most ${100 * data.maxBadFraction} % of the ${part.name} photos may be unreadable, got ${numBad} of ${part.indices.length}; ` +
-      'remove or repair them, or raise data.maxBadFraction',
-  );
-}
-
-function withIndices(features: Readonly<Record<string, Tensor>>, indices: Int32Array): Map<string, Tensor> {
-  return new Map([...Object.entries(features), ['indices', tensor(indices)]]);
-}
-
 function taken(stored: Map<string, Tensor>, name: string): Tensor {
   const found = stored.get(name);
   if (found === undefined)
@@ -177,9 +188,9 @@ function taken(stored: Map<string, Tensor>, name: string): Tensor {
   return found;
 }
 
-function takenIndices(stored: Map<string, Tensor>): Int32Array {
-  const indices = taken(stored, 'indices');
-  const values = indices.toTypedArray() as Int32Array;
-  indices.dispose();
+function takenNumbers(stored: Map<string, Tensor>, name: string): Int32Array {
+  const numbers = taken(stored, name);
+  const values = numbers.toTypedArray() as Int32Array;
+  numbers.dispose();
   return values;
 }

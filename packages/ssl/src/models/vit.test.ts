@@ -105,13 +105,14 @@ describe('vit', () => {
     torch.scope(() => {
       const vit = build({ ...SMALL, widthDim: 64 });
       const block = present(vit.blocks[0]);
-      expect(block.mlp.fc1.weight.std().item()).toBeCloseTo(0.02, 2);
+      expect(block.mlp.fc1.weight.std().item()).toBeCloseTo(0.02, 3);
       expect(present(block.attn.qkv.bias).abs().max().item()).toBe(0);
-      expect(vit.posEmbed.std().item()).toBeCloseTo(0.02, 2);
+      expect(vit.posEmbed.std().item()).toBeCloseTo(0.02, 2.5);
+      expect(vit.clsToken.std().item()).toBeCloseTo(0.02, 2.2); // 64 values: +- 0.0018
       expect(present(vit.registerTokens).abs().max().item()).toBeLessThan(1e-5);
       const bound = 1 / Math.sqrt(3 * 4 * 4); // PyTorch's Conv2d default
       expect(vit.patchEmbed.proj.weight.abs().max().item()).toBeLessThanOrEqual(bound);
-      expect(vit.patchEmbed.proj.weight.std().item()).toBeCloseTo(bound / Math.sqrt(3), 2);
+      expect(vit.patchEmbed.proj.weight.std().item() / bound).toBeCloseTo(1 / Math.sqrt(3), 1.5);
     });
   });
 

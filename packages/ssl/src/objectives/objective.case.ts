@@ -73,11 +73,15 @@ interface StepResult {
 }
 
 /** One forward and backward pass from a seed, as plain numbers. */
-function runStep(testCase: ConformanceCase, seed: number, state?: ObjectiveState): StepResult {
+function runStep(
+  testCase: ConformanceCase,
+  seed: number,
+  { state, computeDtype }: { readonly state?: ObjectiveState; readonly computeDtype?: 'bfloat16' } = {},
+): StepResult {
   return torch.scope(() => {
     const objective = testCase.make(torch.generator(seed));
     const params = stepParams(objective);
-    const ctx = evalContext('float32', true);
+    const ctx = evalContext(computeDtype ?? 'float32', true);
     const output = objective.forward(randomBatch(objective.views), params, state ?? objective.initialState(), ctx);
     const loss = totalLoss(output, params);
     loss.backward();
@@ -147,6 +151,11 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
       expect(other.loss).not.toBe(first.loss);
     });
 
+    it('in bfloat16 the loss is within 5 % of that in float32', () => {
+      const { loss } = runStep(testCase, 0);
+      expect(Math.abs(runStep(testCase, 0, { computeDtype: 'bfloat16' }).loss / loss - 1)).toBeLessThan(0.05);
+    });
+
     it('the loss is the weighted sum of the terms', () => {
       const { loss, terms } = runStep(testCase, 0);
       const weights = torch.scope(() => testCase.make(torch.generator(0)).weightsAt(0, 10));
@@ -162,7 +171,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
           torch.fromBytes(tensor.toBytes(), [...tensor.shape], tensor.dtype),
         ]);
         const read = Object.fromEntries(entries) as ObjectiveState;
-        expect(runStep(testCase, 0, read)).toEqual(runStep(testCase, 0, written));
+        expect(runStep(testCase, 0, { state: read })).toEqual(runStep(testCase, 0, { state: written }));
       });
     });
 

@@ -62,7 +62,7 @@ export function vicregTerms(x: Tensor, y: Tensor): VicregTerms {
 }
 
 /** Encoder, adapter and expander, by the names under which they are checkpointed. */
-export class VicregNetwork extends Module {
+class VicregNetwork extends Module {
   readonly encoder: Vit;
   readonly adapter: Adapter;
   readonly expander: Expander;

@@ -4,13 +4,19 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Tensor } from '@halfway/torch';
+import { elementBytes, type Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { RunError } from '../errors.js';
 import type { EngineFingerprint } from '../protocol/run.js';
-import { diskError, flushFolder, requireFreeSpace, writeAtomic } from './files.js';
+import { discard, diskError, flushFolder, requireFreeSpace, writeAtomic } from './files.js';
 
 const CHECKPOINT_VERSION = 1;
+
+/** Scalars of the steps since the last row of metrics, so that the next row is the one of a run that was never stopped. */
+export interface UnloggedSteps {
+  readonly names: readonly string[];
+  readonly rows: readonly (readonly number[])[]; // one row a step, one number a name
+}
 
 /** Everything a run needs to go on bit for bit; the data need nothing, being a function of the step. */
 export interface Checkpoint {
@@ -19,6 +25,7 @@ export interface Checkpoint {
   /** Optimizer state, and the objective's under `objective.`. */
   readonly optimizer: ReadonlyMap<string, Tensor>;
   readonly rngState: Uint8Array;
+  readonly unlogged: UnloggedSteps;
   readonly engine: EngineFingerprint;
 }
 
@@ -26,19 +33,19 @@ interface StateFile {
   readonly version: number;
   readonly step: number;
   readonly rngState: string; // base64
+  readonly unlogged: UnloggedSteps;
   readonly engine: EngineFingerprint;
 }
 
 /**
- * Writes a checkpoint, then removes all but the newest `keep`.
+ * Writes a checkpoint, then removes all but the newest `keep`, this one among them.
  * @throws RunError when the disk does not take it; older checkpoints are left as they are
  */
 export function writeCheckpoint(runDir: string, checkpoint: Checkpoint, keep: number): string {
-  const { step, model, optimizer, rngState, engine } = checkpoint;
+  const { step, model, optimizer, rngState, unlogged, engine } = checkpoint;
   const folder = join(runDir, 'checkpoints', `step-${step}`);
   const partial = `${folder}.partial`;
-  const sizeBytes = [...model.values(), ...optimizer.values()].reduce((sum, tensor) => sum + tensor.numel * 4, 0);
-  requireFreeSpace(runDir, sizeBytes);
+  requireFreeSpace(runDir, sizeBytes([...model.values(), ...optimizer.values()]));
   try {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
@@ -48,6 +55,7 @@ export function writeCheckpoint(runDir: string, checkpoint: Checkpoint, keep: nu
       version: CHECKPOINT_VERSION,
       step,
       rngState: Buffer.from(rngState).toString('base64'),
+      unlogged,
       engine,
     };
     writeAtomic(join(partial, 'state.json'), `${JSON.stringify(state, undefined, 2)}\n`);
@@ -56,13 +64,27 @@ export function writeCheckpoint(runDir: string, checkpoint: Checkpoint, keep: nu
     renameSync(partial, folder);
     flushFolder(join(runDir, 'checkpoints'));
   } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
+    discard(partial);
     throw error instanceof RunError ? error : diskError(folder, error);
   }
   for (const old of checkpointSteps(runDir).slice(0, -keep)) {
-    rmSync(join(runDir, 'checkpoints', `step-${old}`), { recursive: true, force: true });
+    const path = join(runDir, 'checkpoints', `step-${old}`);
+    renameSync(path, `${path}.partial`); // half removed, it must not pass for a checkpoint
+    rmSync(`${path}.partial`, { recursive: true, force: true });
   }
   return folder;
+}
+
+/** What a kill in the middle of a write left behind. */
+export function removePartialCheckpoints(runDir: string): void {
+  const folder = join(runDir, 'checkpoints');
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    if (name.endsWith('.partial')) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function sizeBytes(tensors: readonly Tensor[]): number {
+  return tensors.reduce((sum, { numel, dtype }) => sum + numel * elementBytes(dtype), 0);
 }
 
 /** Steps of the complete checkpoints, oldest first. */
@@ -95,6 +117,7 @@ export function readLatestCheckpoint(runDir: string): Checkpoint {
       model: loadSafetensors(join(folder, 'model.safetensors')).tensors,
       optimizer: loadSafetensors(join(folder, 'optimizer.safetensors')).tensors,
       rngState: new Uint8Array(Buffer.from(state.rngState, 'base64')),
+      unlogged: state.unlogged,
       engine: state.engine,
     };
   } catch (error) {

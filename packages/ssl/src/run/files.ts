@@ -16,8 +16,17 @@ export function writeAtomic(path: string, text: string): void {
     }
     renameSync(partial, path);
   } catch (error) {
-    rmSync(partial, { force: true });
+    discard(partial);
     throw diskError(path, error);
+  }
+}
+
+/** Removes what a failed write left, as far as the disk lets it: the failure itself is the one to report. */
+export function discard(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    return;
   }
 }
 
@@ -51,6 +60,8 @@ export function diskError(path: string, error: unknown): RunError {
       ? 'the disk is full: make room and go on with --resume'
       : code === 'EROFS' || code === 'EACCES' || code === 'EPERM'
         ? `${dirname(path)} cannot be written: choose another folder with --out`
-        : 'check the disk';
+        : code === 'ENOTDIR' || code === 'EEXIST'
+          ? 'a file is in the way: choose another folder with --out'
+          : 'check the disk';
   return new RunError(`run: ${path} must be writable, got ${reason}; ${advice}`);
 }

@@ -39,6 +39,9 @@ export function loadEncoder(source: string, { random }: { random?: number } = {}
   try {
     encoder.loadStateDict(below(tensors, 'encoder.'));
     adapter.loadStateDict(below(tensors, 'adapter.'));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RunError(`weights: ${path} must fit its configuration, got ${reason}; use the config.json it was exported with`);
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();
   }

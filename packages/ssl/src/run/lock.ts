@@ -1,5 +1,5 @@
 /** One process a run folder: a lock file that names its owner. A lock whose owner is gone is taken over. */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { RunError } from '../errors.js';
@@ -12,35 +12,64 @@ interface Owner {
   readonly startTicks: string;
 }
 
+const WRITTEN_WITHIN_MS = 5000; // an unreadable lock that is older was cut off by a crash
+
 /**
  * Takes the lock of a run folder.
  * @returns a function that gives it back
- * @throws RunError when another living process holds it
+ * @throws RunError when another living process holds it, or the folder cannot be written
  */
 export function lockRun(runDir: string): () => void {
   const path = join(runDir, 'lock.json');
   const own: Owner = { pid: process.pid, host: hostname(), startTicks: startTicksOf(process.pid) ?? '' };
-  if (!tryCreate(path, own)) {
-    const owner = readOwner(path);
-    if (owner !== undefined && isAlive(owner)) {
-      throw new RunError(
-        `run: ${runDir} must belong to one process, got process ${owner.pid} on ${owner.host} at work in it; ` +
-          'wait for it, or choose another folder with --out',
-      );
-    }
-    rmSync(path, { force: true });
-    if (!tryCreate(path, own)) throw new RunError(`run: ${runDir} was locked by another process just now; try again`);
-  }
+  if (!tryCreate(path, own)) takeOver(path, own, runDir);
   return () => {
-    if (readOwner(path)?.pid === own.pid) rmSync(path, { force: true });
+    const { pid, host } = readOwner(path) ?? {};
+    if (pid === own.pid && host === own.host) rmSync(path, { force: true });
   };
+}
+
+/** Replaces a dead owner's lock. A second file makes it one process at a time, so that none removes the lock of another. */
+function takeOver(path: string, own: Owner, runDir: string): void {
+  requireDeadOwner(path, runDir);
+  const guard = `${path}.takeover`;
+  const tooLate = (): RunError => new RunError(`run: ${runDir} was locked by another process just now; try again`);
+  if (!tryCreate(guard, own)) {
+    const other = readOwner(guard);
+    if (other !== undefined && !isAlive(other)) rmSync(guard, { force: true });
+    throw tooLate();
+  }
+  try {
+    requireDeadOwner(path, runDir); // it may have changed hands before we had the guard
+    rmSync(path, { force: true });
+    if (!tryCreate(path, own)) throw tooLate();
+  } finally {
+    rmSync(guard, { force: true });
+  }
+}
+
+function requireDeadOwner(path: string, runDir: string): void {
+  const owner = readOwner(path);
+  if (owner === undefined) {
+    if (isOlderThan(path, WRITTEN_WITHIN_MS)) return;
+    throw new RunError(`run: ${runDir} must belong to one process, got a lock that is being written; try again`);
+  }
+  if (!isAlive(owner)) return;
+  const isHere = owner.host === hostname();
+  throw new RunError(
+    `run: ${runDir} must belong to one process, got process ${owner.pid} on ${owner.host} at work in it; ` +
+      `wait for it, or choose another folder with --out${isHere ? '' : `; if that machine is gone, remove ${path}`}`,
+  );
 }
 
 function tryCreate(path: string, owner: Owner): boolean {
   try {
     const file = openSync(path, 'wx');
-    writeSync(file, `${JSON.stringify(owner)}\n`);
-    closeSync(file);
+    try {
+      writeSync(file, `${JSON.stringify(owner)}\n`);
+    } finally {
+      closeSync(file);
+    }
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
@@ -48,23 +77,30 @@ function tryCreate(path: string, owner: Owner): boolean {
   }
 }
 
+/** Undefined when the lock is gone, is being written, or was cut off by a crash. */
 function readOwner(path: string): Owner | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Owner;
   } catch {
-    return undefined; // being written, or cut off by a crash
+    return undefined;
   }
+}
+
+function isOlderThan(path: string, milliseconds: number): boolean {
+  const modifiedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  return modifiedMs === undefined || Date.now() - modifiedMs > milliseconds;
 }
 
 function isAlive({ pid, host, startTicks }: Owner): boolean {
   return host !== hostname() || startTicksOf(pid) === startTicks;
 }
 
-/** Field 22 of /proc/PID/stat; undefined when there is no such process. */
+/** Field 22 of /proc/PID/stat; undefined when there is no such process, or it ended and nobody has asked how (a zombie). */
 function startTicksOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from field 3, the state
+    return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -1,27 +1,32 @@
 /**
  * The run folder: what training writes and everything else reads. Its layout is documented in docs/run-folder.md.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { configText, readConfigFile } from '../config/recipe.js';
 import type { Config } from '../config/schema.js';
 import { RunError } from '../errors.js';
+import type { RunEvent } from '../protocol/events.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type RunManifest } from '../protocol/run.js';
 import { diskError, writeAtomic } from './files.js';
-
-/** Something that happened at a step, for people and for other tools: RUN/events.jsonl. */
-export interface RunEvent {
-  readonly step: number;
-  readonly kind: 'start' | 'resume' | 'checkpoint' | 'image' | 'alarm' | 'badPhoto' | 'stop' | 'finish';
-  readonly message: string;
-}
 
 /** Paths and small files of one run. Checkpoints are in checkpoint.ts. */
 export class RunFolder {
   readonly #metrics: string;
 
-  constructor(readonly path: string) {
+  private constructor(readonly path: string) {
     this.#metrics = join(path, 'metrics.jsonl');
   }
 
@@ -30,16 +35,10 @@ export class RunFolder {
    * @throws RunError when it holds anything, or cannot be made
    */
   static create(path: string, config: Config): RunFolder {
-    if (existsSync(path) && readdirSync(path).length > 0) {
-      const advice = existsSync(join(path, 'run.json'))
-        ? 'go on with it: --resume, or choose another folder'
-        : 'choose another folder';
-      throw new RunError(`--out: must be a new or empty folder, got ${path}; ${advice}`);
-    }
+    requireEmpty(path);
     const folder = new RunFolder(path);
     try {
-      for (const name of ['checkpoints', 'images', 'export', 'reports'])
-        mkdirSync(join(path, name), { recursive: true });
+      for (const name of ['checkpoints', 'images', 'export', 'reports']) mkdirSync(join(path, name), { recursive: true });
     } catch (error) {
       throw diskError(path, error);
     }
@@ -50,9 +49,7 @@ export class RunFolder {
   /** The folder of a run that exists. Throws RunError when it is none. */
   static open(path: string): RunFolder {
     if (!existsSync(join(path, 'run.json'))) {
-      throw new RunError(
-        `run: must be the folder of a run, got ${path} without run.json; start one with halfway pretrain`,
-      );
+      throw new RunError(`run: must be the folder of a run, got ${path} without run.json; start one with halfway pretrain`);
     }
     return new RunFolder(path);
   }
@@ -64,19 +61,10 @@ export class RunFolder {
   /** run.json. Throws RunError when it is damaged or of another version. */
   manifest(): RunManifest {
     const path = join(this.path, 'run.json');
-    let manifest: RunManifest;
-    try {
-      manifest = JSON.parse(readFileSync(path, 'utf8')) as RunManifest;
-    } catch (error) {
-      throw new RunError(
-        `run: ${path} must be readable, got ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
+    const manifest = parseJson<RunManifest>(path, readFileSync(path, 'utf8'));
     const version: number = manifest.version;
     if (version !== RUN_VERSION) {
-      throw new RunError(
-        `run: ${path} must be of version ${RUN_VERSION}, got ${version}; use the halfway that made it`,
-      );
+      throw new RunError(`run: ${path} must be of version ${RUN_VERSION}, got ${version}; use the halfway that made it`);
     }
     return manifest;
   }
@@ -86,36 +74,46 @@ export class RunFolder {
   }
 
   appendMetrics(row: MetricRow): void {
-    this.#append(this.#metrics, `${JSON.stringify(row)}\n`);
+    append(this.#metrics, `${JSON.stringify(row)}\n`);
   }
 
   /** The rows of metrics.jsonl; a last line that a crash cut off is left out. */
   metrics(): MetricRow[] {
-    if (!existsSync(this.#metrics)) return [];
-    const lines = readFileSync(this.#metrics, 'utf8').split('\n').slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as MetricRow);
+    return this.#metricLines().map((line) => parseJson<MetricRow>(this.#metrics, line));
   }
 
   /** Cuts metrics.jsonl back to the rows up to `step`, so that a resumed run does not have rows twice. */
   cutMetrics(step: number): void {
-    if (!existsSync(this.#metrics)) return;
-    const text = readFileSync(this.#metrics, 'utf8');
     let keptBytes = 0;
-    for (const line of text.split('\n').slice(0, -1)) {
-      if ((JSON.parse(line) as MetricRow).step > step) break;
+    for (const line of this.#metricLines()) {
+      if (parseJson<MetricRow>(this.#metrics, line).step > step) break;
       keptBytes += Buffer.byteLength(line) + 1;
     }
-    truncateSync(this.#metrics, keptBytes);
+    if (existsSync(this.#metrics)) truncateSync(this.#metrics, keptBytes);
   }
 
+  /** Makes the rows so far durable: a checkpoint must not outlive the rows that led to it. */
+  flushMetrics(): void {
+    if (!existsSync(this.#metrics)) return;
+    const file = openSync(this.#metrics, 'r+');
+    try {
+      fsyncSync(file);
+    } catch (error) {
+      throw diskError(this.#metrics, error);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** A line of events.jsonl, and the same for people in train.log. */
   appendEvent(event: RunEvent): void {
-    this.#append(join(this.path, 'events.jsonl'), `${JSON.stringify({ ...event, at: new Date().toISOString() })}\n`);
+    append(join(this.path, 'events.jsonl'), `${JSON.stringify({ ...event, at: new Date().toISOString() })}\n`);
     this.log(`step ${event.step}: ${event.kind}: ${event.message}`);
   }
 
   /** A line of train.log. */
   log(line: string): void {
-    this.#append(join(this.path, 'train.log'), `${new Date().toISOString()} ${line}\n`);
+    append(join(this.path, 'train.log'), `${new Date().toISOString()} ${line}\n`);
   }
 
   /** Removes a folder in which no run has begun, so that the same command can be typed again. */
@@ -123,11 +121,37 @@ export class RunFolder {
     if (!existsSync(join(this.path, 'run.json'))) rmSync(this.path, { recursive: true, force: true });
   }
 
-  #append(path: string, text: string): void {
-    try {
-      appendFileSync(path, text);
-    } catch (error) {
-      throw diskError(path, error);
-    }
+  #metricLines(): string[] {
+    return existsSync(this.#metrics) ? readFileSync(this.#metrics, 'utf8').split('\n').slice(0, -1) : [];
+  }
+}
+
+function requireEmpty(path: string): void {
+  let names: string[];
+  try {
+    names = existsSync(path) ? readdirSync(path) : [];
+  } catch (error) {
+    throw diskError(path, error); // a file, or a folder that cannot be read
+  }
+  if (names.length === 0) return;
+  const isRun = names.includes('run.json');
+  const advice = isRun ? 'go on with it: --resume, or choose another folder' : 'choose another folder';
+  throw new RunError(`--out: must be a new or empty folder, got ${path}; ${advice}`);
+}
+
+function parseJson<T>(path: string, text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RunError(`run: ${path} must be readable, got ${reason}; take it from a copy, or start a new run`);
+  }
+}
+
+function append(path: string, text: string): void {
+  try {
+    appendFileSync(path, text);
+  } catch (error) {
+    throw diskError(path, error);
   }
 }

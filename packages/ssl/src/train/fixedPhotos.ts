@@ -13,6 +13,7 @@ import { sheetImages } from '../data/preview.js';
 import { Feed } from '../data/feed.js';
 import type { Source } from '../data/sources/source.js';
 import type { Inspection, Objective } from '../objectives/objective.js';
+import { diskError } from '../run/files.js';
 import type { TrainState } from './state.js';
 
 const NUM_PHOTOS = 8;
@@ -48,7 +49,7 @@ export class FixedPhotos {
     return objective.inspect(this.#batch, objectiveState, { ...context, train: false });
   }
 
-  /** Writes RUN/images/step-N.png; resolves to its path and the inspection's figures. */
+  /** Writes RUN/images/step-N.png; resolves to its path and the inspection's figures. Throws RunError when the disk does not take it. */
   async inspect(
     state: TrainState,
     runDir: string,
@@ -65,7 +66,9 @@ export class FixedPhotos {
         };
       }),
     );
-    await writeContactSheet(path, columns);
+    await writeContactSheet(path, columns).catch((error: unknown) => {
+      throw diskError(path, error);
+    });
     return { path, figures };
   }
 

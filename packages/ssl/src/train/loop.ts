@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.js';
 import type { DeviceBatch } from '../data/batch.js';
 import type { HostBatch } from '../data/feed.js';
 import type { MetricRow } from '../protocol/metrics.js';
+import type { UnloggedSteps } from '../run/checkpoint.js';
 import { healthFigures } from './health.js';
 import { Meter } from './meter.js';
 import { stepParams } from './schedule.js';
@@ -17,21 +18,28 @@ import { trainStep, type StepOutput } from './step.js';
 export interface LoopParts {
   readonly config: Config;
   readonly startStep: number;
+  /** Steps since the last row of the run that this one goes on with. */
+  readonly unlogged: UnloggedSteps;
   /** Next batch of pixels, in shared memory. */
   readonly nextBatch: () => Promise<HostBatch>;
   /** Pixels to tensors: called inside the step's scope. */
   readonly toDevice: (host: HostBatch) => DeviceBatch;
+  /** Told once, after the first steps. */
+  readonly onPace: (stepMs: number, steps: number) => void;
   readonly onRow: (row: MetricRow) => void;
   readonly onImages: (steps: number) => Promise<void>;
-  readonly onCheckpoint: (steps: number) => void;
+  readonly onCheckpoint: (steps: number, unlogged: UnloggedSteps) => void;
   readonly signal: AbortSignal;
 }
+
+const PACE_STEPS = 4; // after the first, which sets up kernels and caches
 
 /** Runs from `startStep` to the end, or until the signal; resolves to the number of steps finished. */
 export async function trainLoop(state: TrainState, parts: LoopParts): Promise<number> {
   const { config, startStep, nextBatch, toDevice, signal } = parts;
   const { batch, steps, logEvery, checkpointEvery, imagesEvery } = config.train;
-  const meter = new Meter(batch);
+  const meter = new Meter(batch, parts.unlogged);
+  let paceFromMs = 0;
   for (let step = startStep; step < steps; step++) {
     const params = stepParams(step, config, state.objective);
     const host = await nextBatch();
@@ -46,12 +54,16 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
     });
 
     const finished = step + 1;
-    const isLast = finished === steps || signal.aborted;
-    const isDue = (every: number): boolean => isLast || (every > 0 && finished % every === 0);
+    const isDue = (every: number): boolean => finished === steps || (every > 0 && finished % every === 0);
+    if (finished === startStep + 1) paceFromMs = performance.now();
+    if (finished === startStep + 1 + PACE_STEPS) {
+      parts.onPace((performance.now() - paceFromMs) / PACE_STEPS, finished);
+    }
+    // A stopped run logs no row of its own: its metrics stay those of a run that was never stopped.
     if (isDue(logEvery)) parts.onRow({ ...meter.read(finished, params.lr), ...healthFigures(pooled) });
     pooled.dispose();
     if (imagesEvery > 0 && isDue(imagesEvery)) await parts.onImages(finished);
-    if (isDue(checkpointEvery)) parts.onCheckpoint(finished);
+    if (isDue(checkpointEvery) || signal.aborted) parts.onCheckpoint(finished, meter.unlogged());
     if (signal.aborted) return finished;
     await nextTurn(); // Ctrl-C, and messages of the decode processes
   }

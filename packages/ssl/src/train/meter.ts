@@ -5,6 +5,7 @@
 import * as torch from '@halfway/torch';
 import { keep, type Tensor } from '@halfway/torch';
 import type { MetricRow } from '../protocol/metrics.js';
+import type { UnloggedSteps } from '../run/checkpoint.js';
 import { DivergedError } from './divergedError.js';
 
 interface StepRecord {
@@ -20,14 +21,20 @@ export interface StepTimes {
 }
 
 export class Meter {
+  readonly #batch: number;
+  #names: readonly string[];
+  /** Steps since the last row that were read already: for a checkpoint, or by the run that this one goes on with. */
+  #read: (readonly number[])[];
   #records: StepRecord[] = [];
-  #names: readonly string[] = [];
+  #numTimed = 0;
   #waitMs = 0;
   #intervalStart = performance.now();
-  readonly #batch: number;
 
-  constructor(batch: number) {
+  /** @param unlogged of the checkpoint that the run goes on with */
+  constructor(batch: number, unlogged: UnloggedSteps = { names: [], rows: [] }) {
     this.#batch = batch;
+    this.#names = unlogged.names;
+    this.#read = [...unlogged.rows];
   }
 
   /** Notes a step's scalars; nothing is read. */
@@ -35,27 +42,29 @@ export class Meter {
     this.#names = Object.keys(scalars);
     const values = torch.scope(() => keep(torch.stack(Object.values(scalars).map((scalar) => scalar.to('float32')))));
     this.#records.push({ step, values, indices });
+    this.#numTimed += 1;
     this.#waitMs += waitMs;
   }
 
   /**
-   * The means since the last call, in one read.
+   * The steps since the last row, for a checkpoint.
+   * @throws DivergedError as `read` does
+   */
+  unlogged(): UnloggedSteps {
+    return { names: this.#names, rows: this.#readAll() };
+  }
+
+  /**
+   * The means since the last row, in one read.
    * @param steps finished so far
    * @throws DivergedError naming the first step that was not finite, its terms and its photos
    */
   read(steps: number, lr: number): MetricRow {
-    const count = this.#records.length;
-    const rows = torch.scope(() => torch.stack(this.#records.map(({ values }) => values)).toArray() as number[][]);
-    this.#throwIfDiverged(rows);
-    const mean = (column: number): number => rows.reduce((sum, row) => sum + (row[column] ?? NaN), 0) / count;
-    const {
-      finite: _finite,
-      loss = NaN,
-      gradNorm = NaN,
-      ...terms
-    } = Object.fromEntries(this.#names.map((name, column) => [name, mean(column)]));
-    const now = performance.now();
-    const stepMs = (now - this.#intervalStart) / count;
+    const rows = this.#readAll();
+    const mean = (column: number): number => rows.reduce((sum, row) => sum + (row[column] ?? NaN), 0) / rows.length;
+    const means = Object.fromEntries(this.#names.map((name, column) => [name, mean(column)]));
+    const { finite: _finite, loss = NaN, gradNorm = NaN, ...terms } = means;
+    const stepMs = (performance.now() - this.#intervalStart) / this.#numTimed;
     const row: MetricRow = {
       step: steps,
       loss,
@@ -63,11 +72,23 @@ export class Meter {
       gradNorm,
       lr,
       imagesPerSecond: (1000 * this.#batch) / stepMs,
-      dataWaitMs: this.#waitMs / count,
+      dataWaitMs: this.#waitMs / this.#numTimed,
       stepMs,
     };
-    this.#forget(now);
+    this.#startInterval();
     return row;
+  }
+
+  #readAll(): readonly (readonly number[])[] {
+    const records = this.#records;
+    if (records.length > 0) {
+      const rows = torch.scope(() => torch.stack(records.map(({ values }) => values)).toArray() as number[][]);
+      this.#throwIfDiverged(rows);
+      this.#read.push(...rows);
+      for (const { values } of records) values.dispose();
+      this.#records = [];
+    }
+    return this.#read;
   }
 
   #throwIfDiverged(rows: readonly number[][]): void {
@@ -80,10 +101,10 @@ export class Meter {
     throw new DivergedError(record.step, culprits, record.indices);
   }
 
-  #forget(now: number): void {
-    for (const { values } of this.#records) values.dispose();
-    this.#records = [];
+  #startInterval(): void {
+    this.#read = [];
+    this.#numTimed = 0;
     this.#waitMs = 0;
-    this.#intervalStart = now;
+    this.#intervalStart = performance.now();
   }
 }

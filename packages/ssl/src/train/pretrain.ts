@@ -9,18 +9,22 @@ import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
 import type { Source } from '../data/sources/source.js';
 import { RunError } from '../errors.js';
+import type { RunEvent } from '../protocol/events.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type EngineFingerprint, type PretrainSummary, type RunManifest } from '../protocol/run.js';
-import { readLatestCheckpoint, writeCheckpoint } from '../run/checkpoint.js';
+import { readLatestCheckpoint, removePartialCheckpoints, writeCheckpoint } from '../run/checkpoint.js';
+import type { Checkpoint, UnloggedSteps } from '../run/checkpoint.js';
 import { exportBackbone } from '../run/exportBackbone.js';
 import { lockRun } from '../run/lock.js';
-import { RunFolder, type RunEvent } from '../run/runFolder.js';
-import { chooseComputeDtype } from './computeDtype.js';
-import { Alarms } from './health.js';
+import { RunFolder } from '../run/runFolder.js';
+import { headerText, paceText } from './describe.js';
+import { engineDifferences, prepareEngine } from './engine.js';
 import { FixedPhotos } from './fixedPhotos.js';
+import { Alarms } from './health.js';
 import { trainLoop } from './loop.js';
 import { requireResumable } from './resume.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
+import { summarize } from './summary.js';
 
 export interface PretrainOptions {
   readonly config: Config;
@@ -51,7 +55,9 @@ export class InterruptedError extends Error {
 /**
  * Trains and exports.
  *
- * @example const { run, final } = await pretrain({ config: loadRecipe('small/vicreg-rot'), recipe: 'small/vicreg-rot', data: ['photos'], out: 'runs/a' });
+ * @example
+ * const config = loadRecipe('small/vicreg-rot', ['train.steps=500']);
+ * const { run, final } = await pretrain({ config, recipe: 'small/vicreg-rot', data: ['photos'], out: 'runs/a' });
  * @throws ConfigError, DataError, RunError before the first step; DivergedError, DataError, RunError, InterruptedError later
  */
 export async function pretrain(options: PretrainOptions): Promise<PretrainSummary> {
@@ -62,7 +68,8 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   try {
     const previous = options.resume === true ? folder.manifest() : undefined;
     if (previous !== undefined) requireResumable(previous, folder.config(), config, source);
-    if (previous?.status === 'finished') return summaryOf(folder, previous);
+    if (previous?.status === 'finished') return summaryOf(folder, config, previous);
+    removePartialCheckpoints(out);
     return await new PretrainRun(options, folder, source, previous).run();
   } finally {
     unlock();
@@ -79,6 +86,7 @@ class PretrainRun {
   readonly #engine: EngineFingerprint;
   readonly #state: TrainState;
   readonly #startStep: number;
+  readonly #unlogged: UnloggedSteps;
   #manifest: RunManifest;
 
   constructor(options: PretrainOptions, folder: RunFolder, source: Source, previous: RunManifest | undefined) {
@@ -86,23 +94,17 @@ class PretrainRun {
     this.#config = options.config;
     this.#folder = folder;
     this.#source = source;
-    const { threads, computeDtype } = this.#config.train;
-    if (threads > 0) torch.setNumThreads(threads);
     const checkpoint = previous === undefined ? undefined : readLatestCheckpoint(folder.path);
-    this.#engine = {
-      libtorch: torch.libtorchVersion(),
-      cpuCapability: torch.cpuCapability(),
-      threads: torch.getNumThreads(),
-      computeDtype: checkpoint?.engine.computeDtype ?? chooseComputeDtype(computeDtype),
-      device: 'cpu',
-    };
-    if (checkpoint !== undefined) this.#requireSameEngine(checkpoint.engine);
+    this.#engine = prepareEngine(this.#config, checkpoint?.engine);
+    if (checkpoint !== undefined) this.#requireSameEngine(checkpoint);
     this.#state = createTrainState(this.#config, this.#engine.computeDtype);
     this.#startStep = checkpoint?.step ?? 0;
+    this.#unlogged = checkpoint?.unlogged ?? { names: [], rows: [] };
     if (checkpoint !== undefined) {
       restoreTrainState(this.#state, checkpoint);
       folder.cutMetrics(this.#startStep);
     }
+    const now = new Date().toISOString();
     this.#manifest = {
       version: RUN_VERSION,
       status: 'running',
@@ -110,8 +112,8 @@ class PretrainRun {
       totalSteps: this.#config.train.steps,
       recipe: options.recipe,
       seed: this.#config.train.seed,
-      startedAt: previous?.startedAt ?? new Date().toISOString(),
-      updatedAt: new Date().toISOString(),
+      startedAt: previous?.startedAt ?? now,
+      updatedAt: now,
       parameters: this.#state.objective.network.numParameters(),
       engine: this.#engine,
       data: source.fingerprint,
@@ -119,44 +121,63 @@ class PretrainRun {
   }
 
   async run(): Promise<PretrainSummary> {
-    const { objective } = this.#state;
-    const { seed, batch, steps } = this.#config.train;
-    const signal = this.#options.signal ?? new AbortController().signal;
-    const photos = await FixedPhotos.load(this.#source, this.#config, objective);
-    this.#tryForward(photos);
-    if (this.#startStep === 0) this.#checkpoint(0); // the disk takes it, and it can be read back
-    readLatestCheckpointOnce(this.#folder.path);
-    this.#writeManifest({});
-    this.#progress({ kind: 'header', text: this.#header() });
-    this.#event(this.#startStep === 0 ? 'start' : 'resume', `of ${steps} steps`);
-
-    const views = { views: objective.views, config: this.#config, seed };
-    const feed = await Feed.start({ ...views, source: this.#source, batch, startStep: this.#startStep });
-    let numBad = 0;
+    const photos = await FixedPhotos.load(this.#source, this.#config, this.#state.objective);
     try {
-      const finished = await trainLoop(this.#state, {
-        config: this.#config,
-        startStep: this.#startStep,
-        nextBatch: () => feed.next(),
-        toDevice: (host) => deviceBatch(host, views),
-        onRow: (row) => {
-          this.#onRow(row);
-          for (const { path, reason } of feed.bad.slice(numBad)) this.#event('badPhoto', `${path}: ${reason}`);
-          numBad = feed.bad.length;
-        },
-        onImages: (step) => this.#images(photos, step),
-        onCheckpoint: (step) => this.#checkpoint(step),
-        signal,
+      this.#tryOut(photos);
+      this.#writeManifest({});
+      this.#progress({
+        kind: 'header',
+        text: headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective),
       });
-      return this.#end(finished);
+      this.#event(this.#startStep === 0 ? 'start' : 'resume', `of ${this.#config.train.steps} steps`);
+      return this.#end(await this.#train(photos));
     } catch (error) {
-      if (!(error instanceof InterruptedError)) {
-        this.#writeManifest({ status: 'failed', message: error instanceof Error ? error.message : String(error) });
-      }
+      if (!(error instanceof InterruptedError)) this.#noteFailure(error);
       throw error;
     } finally {
-      await feed.close();
       photos.dispose();
+    }
+  }
+
+  /** A forward pass, and a checkpoint that is written and read back: what cannot work fails here, on a few photos. */
+  #tryOut(photos: FixedPhotos): void {
+    torch.scope(() => torch.noGrad(() => photos.look(this.#state)));
+    if (this.#startStep > 0) return; // it was read just now
+    this.#checkpoint(0, this.#unlogged);
+    const { model, optimizer } = readLatestCheckpoint(this.#folder.path);
+    for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
+  }
+
+  async #train(photos: FixedPhotos): Promise<number> {
+    const { seed, batch, steps } = this.#config.train;
+    const views = { views: this.#state.objective.views, config: this.#config, seed };
+    const feed = await Feed.start({ ...views, source: this.#source, batch, startStep: this.#startStep });
+    let numBad = 0;
+    const reportBad = (): void => {
+      for (const { path, id, reason } of feed.bad.slice(numBad)) {
+        this.#event('badPhoto', `${path.endsWith(id) ? path : `${path} (${id})`}: ${reason}`);
+      }
+      numBad = feed.bad.length;
+    };
+    try {
+      return await trainLoop(this.#state, {
+        config: this.#config,
+        startStep: this.#startStep,
+        unlogged: this.#unlogged,
+        nextBatch: () => feed.next(),
+        toDevice: (host) => deviceBatch(host, views),
+        onPace: (stepMs, step) => this.#event('estimate', paceText(stepMs, steps - step)),
+        onRow: (row) => {
+          this.#onRow(row);
+          reportBad();
+        },
+        onImages: (step) => this.#images(photos, step),
+        onCheckpoint: (step, unlogged) => this.#checkpoint(step, unlogged),
+        signal: this.#options.signal ?? new AbortController().signal,
+      });
+    } finally {
+      reportBad();
+      await feed.close();
     }
   }
 
@@ -172,14 +193,14 @@ class PretrainRun {
     }
     this.#writeManifest({ status: 'finished', step: finished });
     this.#event('finish', `${steps} steps`);
-    return summaryOf(this.#folder, this.#manifest);
+    return summaryOf(this.#folder, this.#config, this.#manifest);
   }
 
   #onRow(row: MetricRow): void {
+    this.#manifest = { ...this.#manifest, step: row.step };
     this.#folder.appendMetrics(row);
     this.#progress({ kind: 'row', row, totalSteps: this.#config.train.steps });
-    for (const text of this.#alarms.ofRow(row, this.#config.train.steps, this.#config.train.batch))
-      this.#event('alarm', text);
+    for (const text of this.#alarms.ofRow(row, this.#config.train)) this.#event('alarm', text);
   }
 
   async #images(photos: FixedPhotos, step: number): Promise<void> {
@@ -190,63 +211,35 @@ class PretrainRun {
     for (const alarm of this.#alarms.ofInspection(figures, step, this.#config.train.steps)) this.#event('alarm', alarm);
   }
 
-  #checkpoint(step: number): void {
-    const tensors = checkpointTensors(this.#state);
-    writeCheckpoint(this.#folder.path, { ...tensors, step, engine: this.#engine }, this.#config.train.keepCheckpoints);
+  #checkpoint(step: number, unlogged: UnloggedSteps): void {
+    this.#folder.flushMetrics();
+    const checkpoint = { ...checkpointTensors(this.#state), step, unlogged, engine: this.#engine };
+    writeCheckpoint(this.#folder.path, checkpoint, this.#config.train.keepCheckpoints);
+    if (step === 0) return; // not begun before run.json is there
     this.#writeManifest({ step });
+    this.#event('checkpoint', `step-${step}`);
   }
 
-  /** A mistake in shapes shows here, on a few photos, and not after the header. */
-  #tryForward(photos: FixedPhotos): void {
-    torch.scope(() => torch.noGrad(() => photos.look(this.#state)));
-  }
-
-  #requireSameEngine(saved: EngineFingerprint): void {
-    const differences = Object.entries(this.#engine).filter(
-      ([key, value]) => saved[key as keyof EngineFingerprint] !== value,
-    );
-    if (differences.length === 0) return;
-    const text = differences
-      .map(
-        ([key, value]) => `${key} ${String(value)} where the run has ${String(saved[key as keyof EngineFingerprint])}`,
-      )
-      .join(', ');
+  #requireSameEngine({ step, engine }: Checkpoint): void {
+    const differences = engineDifferences(engine, this.#engine);
+    if (differences === '') return;
     if (this.#options.allowOtherEngine === true) {
-      this.#folder.appendEvent({
-        step: this.#startStepOf(),
-        kind: 'alarm',
-        message: `goes on with other bits: ${text}`,
-      });
+      this.#folder.appendEvent({ step, kind: 'alarm', message: `goes on with other bits: ${differences}` });
       return;
     }
     throw new RunError(
-      `--resume: the engine must be the one that began the run, for the same bits, got ${text}; ` +
-        'set it back, or accept other bits with --allow-other-engine',
+      `--resume: the engine must be the one that began the run, for the same bits, got ${differences}; ` +
+        'go on where it was begun, or accept other bits with --allow-other-engine',
     );
   }
 
-  #startStepOf(): number {
-    return this.#folder.manifest().step;
-  }
-
-  #header(): string {
-    const { model, train, recon, optim } = this.#config;
-    const { engine, data, parameters } = this.#manifest;
-    const views = this.#state.objective.views.map(({ name, sizePx }) => `${name} ${sizePx} px`).join(', ');
-    const shape = model.size === 'custom' ? `ViT ${model.widthDim} x ${model.depth}` : `ViT-${model.size}`;
-    const task =
-      recon.target === 'none'
-        ? 'no task'
-        : `${recon.target}, ${recon.intermediates} states, lambda ${recon.lambda}, fill ${recon.fill}`;
-    return [
-      `run       ${this.#folder.path}, seed ${train.seed}, steps ${this.#startStep} to ${train.steps}`,
-      `model     ${shape}, patch ${model.patch}, ${(parameters / 1e6).toFixed(2)} M parameters in training`,
-      `objective ${this.#config.objective}; reconstruction: ${task}`,
-      `data      ${data.numImages} photos of ${data.paths.join(', ')}; views ${views}; batch ${train.batch}`,
-      `optimizer AdamW, lr ${optim.lr}, weight decay ${optim.weightDecay}, clip ${optim.clipNorm || 'none'}`,
-      `engine    libtorch ${engine.libtorch}, ${engine.device} ${engine.cpuCapability}, ${engine.threads} threads, ${engine.computeDtype}`,
-      `memory    ${(torch.memory.stats().peakBytes / 1e6).toFixed(0)} MB of tensors so far; training needs more, the budget is ${(torch.memory.stats().budgetBytes / 1e9).toFixed(1)} GB`,
-    ].join('\n');
+  /** Says in run.json why the run failed; where the disk is the reason, it cannot. */
+  #noteFailure(error: unknown): void {
+    try {
+      this.#writeManifest({ status: 'failed', message: error instanceof Error ? error.message : String(error) });
+    } catch {
+      return; // the first error is the one to tell
+    }
   }
 
   #event(kind: RunEvent['kind'], message: string): void {
@@ -265,36 +258,6 @@ class PretrainRun {
   }
 }
 
-/** Reads the newest checkpoint back and lets it go: a disk that loses data is found before the training. */
-function readLatestCheckpointOnce(runDir: string): void {
-  const { model, optimizer } = readLatestCheckpoint(runDir);
-  for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
-}
-
-function summaryOf(folder: RunFolder, { step, parameters }: RunManifest): PretrainSummary {
-  const rows = folder.metrics();
-  const {
-    step: _step,
-    lr: _lr,
-    imagesPerSecond: _rate,
-    dataWaitMs: _wait,
-    stepMs: _ms,
-    gradNorm: _norm,
-    ...final
-  } = rows.at(-1) ?? {
-    step,
-  };
-  const seconds = rows.reduce((sum, row, i) => sum + (row.stepMs * (row.step - (rows[i - 1]?.step ?? 0))) / 1000, 0);
-  const images = rows.reduce(
-    (sum, row, i) => sum + (row.imagesPerSecond * row.stepMs * (row.step - (rows[i - 1]?.step ?? 0))) / 1000,
-    0,
-  );
-  return {
-    run: folder.path,
-    steps: step,
-    seconds,
-    imagesPerSecond: images / seconds,
-    parameters,
-    final: final,
-  };
+function summaryOf(folder: RunFolder, { train }: Config, { step, parameters }: RunManifest): PretrainSummary {
+  return summarize({ path: folder.path, steps: step, parameters, batch: train.batch }, folder.metrics());
 }

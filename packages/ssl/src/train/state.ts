@@ -19,10 +19,17 @@ export interface TrainState {
   objectiveState: ObjectiveState;
 }
 
-/** The state before the first step: every weight follows from `train.seed`. */
-export function createTrainState(config: Config, computeDtype: ForwardContext['computeDtype']): TrainState {
+/**
+ * The state before the first step: every weight follows from `train.seed`.
+ * @param given an objective of the caller's own, instead of the configuration's
+ */
+export function createTrainState(
+  config: Config,
+  computeDtype: ForwardContext['computeDtype'],
+  given?: Objective,
+): TrainState {
   const rng = torch.generator(config.train.seed);
-  const objective = createObjective(config, rng);
+  const objective = given ?? createObjective(config, rng);
   return {
     objective,
     parameters: objective.network.parameters(),

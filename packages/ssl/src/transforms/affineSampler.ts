@@ -7,8 +7,9 @@
  * B images, C channels, H and W pixels.
  */
 import { cat, ones, scope, stack, type Tensor, tensor } from '@halfway/torch';
-import { PIXEL_MEAN } from '../data/batch.js';
 import type { Config } from '../config/schema.js';
+import { PIXEL_MEAN } from '../data/batch.js';
+import { mapChunks } from './chunks.js';
 import { perChannel } from './pixels.js';
 import type { Fill } from './transformation.js';
 
@@ -33,15 +34,30 @@ export interface SamplerOptions {
  */
 export function sampleAffine(images: Tensor, inverse: Tensor, options: SamplerOptions): Tensor {
   const { fill, interpolation, outputPx } = options;
+  const [, , height = 0, width = 0] = images.shape;
+  const [outputHeight, outputWidth] = [outputPx ?? height, outputPx ?? width]; // H', W'
   return scope(() => {
-    const [, , height = 0, width = 0] = images.shape;
-    const grid = samplingGrid(inverse, [height, width], [outputPx ?? height, outputPx ?? width]); // [B, H', W', 2]
-    const sampled = (source: Tensor): Tensor =>
-      source.gridSampler(grid, interpolation, fill === 'reflect' ? 'reflection' : 'zeros', false);
-    if (fill !== 'mean') return inRange(sampled(images), interpolation);
-    const mean = perChannel(PIXEL_MEAN, images);
-    return inRange(sampled(images.sub(mean)).add_(mean), interpolation); // what lies outside is mean + 0
+    const points = outputPoints(outputHeight, outputWidth, inverse);
+    return mapChunks(images, (part, first, end) =>
+      scope(() => {
+        const grid = samplingGrid(inverse.narrow(0, first, end - first), points, [height, width]).view([
+          -1,
+          2,
+          outputHeight,
+          outputWidth,
+        ]);
+        return sampleGrid(part, grid.permute([0, 2, 3, 1]), fill, interpolation); // planes are read as fast as pairs
+      }),
+    );
   });
+}
+
+function sampleGrid(images: Tensor, grid: Tensor, fill: SamplerOptions['fill'], interpolation: Interpolation): Tensor {
+  const padding = fill === 'reflect' ? 'reflection' : 'zeros';
+  const mean = fill === 'mean' ? perChannel(PIXEL_MEAN, images) : undefined;
+  const sampled = (mean ? images.sub(mean) : images).gridSampler(grid, interpolation, padding, false);
+  const filled = mean ? sampled.add_(mean) : sampled; // what lies outside is mean + 0
+  return interpolation === 'bicubic' ? filled.clamp(0, 1) : filled; // a cubic overshoots
 }
 
 /** The inverse of a turn by `angleRad` counter-clockwise about the centre, then a shift: p = R q + t has q = R^-1 (p - t). */
@@ -73,13 +89,8 @@ export function rigidCanvasPx(
 
 const ROUNDING_PX = 1e-6;
 
-/** Sampling points in [-1, 1] (-1 and 1 are the outer edges of the border pixels), [B, H', W', 2] as planes of x and y. */
-function samplingGrid(
-  inverse: Tensor,
-  [sourceHeight, sourceWidth]: readonly [number, number],
-  [height, width]: readonly [number, number],
-): Tensor {
-  const { dtype, device } = inverse;
+/** Homogeneous offsets (x, y, 1) of the output's pixels from the centre, [3, H' * W'], dtype and device of `like`. */
+function outputPoints(height: number, width: number, { dtype, device }: Tensor): Tensor {
   const offsets = (side: number): Tensor =>
     tensor(
       Float32Array.from({ length: side }, (_, i) => i - (side - 1) / 2),
@@ -87,13 +98,12 @@ function samplingGrid(
     );
   const x = offsets(width).expand([height, width]);
   const y = offsets(height).unsqueeze(1).expand([height, width]);
-  const points = stack([x, y, ones([height, width], { dtype, device })]).view([3, height * width]);
-  const perPixel = tensor([2 / sourceWidth, 2 / sourceHeight], { dtype, device }).view([2, 1]);
-  const planes = inverse.mul(perPixel).view([-1, 3]).matmul(points); // [2B, H' * W']
-  return planes.view([-1, 2, height, width]).permute([0, 2, 3, 1]); // the sampler reads planes as fast as pairs
+  return stack([x, y, ones([height, width], { dtype, device })]).view([3, height * width]);
 }
 
-/** A cubic overshoots. */
-function inRange(images: Tensor, interpolation: Interpolation): Tensor {
-  return interpolation === 'bicubic' ? images.clamp(0, 1) : images;
+/** Where each point is read, in [-1, 1] (the outer edges of the source's border pixels): rows x and y per image, [2B, H' * W']. */
+function samplingGrid(inverse: Tensor, points: Tensor, [height, width]: readonly [number, number]): Tensor {
+  const { dtype, device } = inverse;
+  const perPixel = tensor([2 / width, 2 / height], { dtype, device }).view([2, 1]);
+  return inverse.mul(perPixel).view([-1, 3]).matmul(points);
 }

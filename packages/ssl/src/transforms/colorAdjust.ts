@@ -41,35 +41,38 @@ export function solarize(images: Tensor): Tensor {
 
 const FULL_TURN = 6; // hue in sixths of a turn: red 0, green 2, blue 4
 const SMALLEST_CHROMA = 1e-12; // a gray pixel has no hue and needs none
-// Where each channel is lowest: red at cyan, green at magenta, blue at yellow.
-const LOWEST_AT = [3, 5, 1] as const;
+const NOT_ZERO = 1e-20; // less than any difference of two pixels
+// Where each channel is lowest (red at cyan, green at magenta, blue at yellow), less 3: distances are folded there.
+const FOLDED_AT = [0, 2, -2] as const;
 
 /**
- * Turns the hue of HSV by `turn` (1 is a full turn): images f32 [B, 3, H, W] in [0, 1], turn f32 [B] in [-0.5, 0.5].
+ * Turns the hue of HSV by `turn` (1 is a full turn): images f32 [B, 3, H, W] in [0, 1], turn f32 [B].
  *
  * With V the maximum, c the chroma and h the hue in sixths, a channel is V - c clamp(2 - d, 0, 1), where d is the distance on
  * the circle from h to the hue at which it is lowest. torchvision's six cases give the same.
  */
 export function adjustHue(images: Tensor, turn: Tensor): Tensor {
   return scope(() => {
-    const [red, green, blue] = images.unbind(1) as [Tensor, Tensor, Tensor]; // each [B, H, W]
-    const value = red.maximum(green).maximum(blue);
-    const chroma = value.sub(red.minimum(green).minimum(blue));
-    const hue = hueOf(red, green, blue, value, chroma).add_(turn.mul(FULL_TURN).view([-1, 1, 1]));
-    const wrapped = hue.sub(hue.add(1).div_(FULL_TURN).floor_().mul_(FULL_TURN)); // [-1, 5)
-    const fromLowest = wrapped.unsqueeze(1).sub(perChannel(LOWEST_AT, images)); // [B, 3, H, W] in [-6, 4)
-    const drop = fromLowest.abs_().sub_(3).abs_().sub_(1).clamp_(0, 1); // 2 - d, with d = 3 - ||x| - 3|
-    return value.unsqueeze(1).addcmul(chroma.unsqueeze(1), drop, { value: -1 });
+    const value = images.amax([1], true); // [B, 1, H, W]
+    const least = images.amin([1], true);
+    const chroma = value.sub(least);
+    const turned = hueOf(images, least, chroma).add_(perImage(turn.mul(FULL_TURN)));
+    const hue = turned.sub_(turned.div(FULL_TURN).round_(), { alpha: FULL_TURN }); // [-3, 3]
+    const distance = hue.sub(perChannel(FOLDED_AT, images)).abs_().sub_(3).abs_(); // [B, 3, H, W]
+    // V - c (2 - d), d cut off at 1 and 2.
+    return value.sub(chroma, { alpha: 2 }).addcmul(chroma, distance.clamp_(1, 2));
   });
 }
 
-/** Hue in sixths of a turn, [-1, 5]: (G - B)/c at red, 2 + (B - R)/c at green, 4 + (R - G)/c at blue. */
-function hueOf(red: Tensor, green: Tensor, blue: Tensor, value: Tensor, chroma: Tensor): Tensor {
-  const atGreen = blue.sub(red).add_(chroma, { alpha: 2 });
-  const atBlue = red.sub(green).add_(chroma, { alpha: 4 });
-  const [isNotRed, isNotGreen] = [value.sub(red).sign(), value.sub(green).sign()]; // 0 where that channel is the maximum
-  const numerator = green.sub(blue).lerp(atGreen.lerp(atBlue, isNotGreen), isNotRed);
-  return numerator.div(chroma.clamp(SMALLEST_CHROMA));
+/**
+ * Hue in sixths of a turn, [-3, 3]: with the channels scaled to [0, 1], 1 + g + b - r, negative where b > g. On the way from
+ * red by yellow and green to cyan first g rises, then r falls, then b rises; the other half mirrors it.
+ */
+function hueOf(images: Tensor, least: Tensor, chroma: Tensor): Tensor {
+  const [red, green, blue] = images.split(1, 1) as [Tensor, Tensor, Tensor]; // [B, 1, H, W]
+  const sum = green.add(blue).sub_(red).sub_(least);
+  const half = green.sub(blue).add_(NOT_ZERO).sign(); // 1 also for cyan, where both halves meet
+  return sum.div_(chroma.clamp(SMALLEST_CHROMA)).add_(1).mul_(half);
 }
 
 function grayPlane(images: Tensor): Tensor {

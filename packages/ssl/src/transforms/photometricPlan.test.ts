@@ -22,11 +22,11 @@ describe('planPhotometric', () => {
       [share(first, (p) => p.isFlipped), 0.5],
       [share(first, (p) => p.jitter !== undefined), 0.8],
       [share(first, (p) => p.isGray), 0.2],
-      [share(second, (p) => p.blur !== undefined), 0.1],
+      [share(first, (p) => p.blur !== undefined), (2 - 0.24) / (2 - 0.1)], // of sigmas from 0.1 to 2 those from 0.24 on
+      [share(second, (p) => p.blur !== undefined), (0.1 * (2 - 0.24)) / (2 - 0.1)],
       [share(second, (p) => p.isSolarized), 0.2],
     ] as const;
     for (const [actual, wanted] of expected) expect(Math.abs(actual - wanted)).toBeLessThan(SLACK);
-    expect(share(first, (p) => p.blur !== undefined)).toBe(1);
     expect(share(first, (p) => p.isSolarized)).toBe(0);
   });
 
@@ -48,16 +48,18 @@ describe('planPhotometric', () => {
       expect(Math.abs(count - expectedCount)).toBeLessThan(5 * Math.sqrt(expectedCount));
   });
 
-  it('scales the blur to the view, with the radius of the largest sigma', () => {
+  it('scales the blur to the view, with the radius of the largest sigma, and leaves out what nobody can see', () => {
     for (const [sizePx, radiusPx] of [
       [224, 6],
+      [64, 2],
       [32, 1],
     ] as const) {
       const blurs = plansOf({}, 0, sizePx).flatMap(({ blur }) => (blur ? [blur] : []));
-      const sigmas = blurs.map(({ sigmaPx }) => (sigmaPx * 224) / sizePx);
-      expect(Math.min(...sigmas)).toBeGreaterThanOrEqual(0.1);
-      expect(Math.max(...sigmas)).toBeGreaterThan(1.98);
-      expect(Math.max(...sigmas)).toBeLessThanOrEqual(2);
+      const sigmas = blurs.map(({ sigmaPx }) => sigmaPx);
+      expect(Math.min(...sigmas)).toBeGreaterThanOrEqual(0.24);
+      expect(Math.min(...sigmas)).toBeLessThan(0.25);
+      expect((Math.max(...sigmas) * 224) / sizePx).toBeGreaterThan(1.98);
+      expect((Math.max(...sigmas) * 224) / sizePx).toBeLessThanOrEqual(2);
       expect(new Set(blurs.map((blur) => blur.radiusPx))).toEqual(new Set([radiusPx]));
     }
   });

@@ -19,7 +19,7 @@ export interface JitterPlan {
 /** A Gaussian blur in pixels of the view. */
 export interface BlurPlan {
   readonly sigmaPx: number;
-  /** That of the largest sigma of the range. */
+  /** That of the largest sigma of the range: the same for all images of a batch (of several the largest is used). */
   readonly radiusPx: number;
 }
 
@@ -36,7 +36,8 @@ const UNCHANGED: PhotometricPlan = { isFlipped: false, isGray: false, isSolarize
 
 // The size at which the sigma of the blur is stated.
 const PAPER_VIEW_PX = 224;
-const SMALLEST_SIGMA_PX = 0.01; // below it a blur changes nothing
+// Below it a neighbour weighs less than 2e-4 and a blur moves no pixel by half of one of 256 levels: it is left out.
+const SMALLEST_SIGMA_PX = 0.24;
 
 /**
  * Draws the plan of one image. Preset `none`: nothing; `rot`: the flip only; `all`: everything. Takes 13 draws whatever the

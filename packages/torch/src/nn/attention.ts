@@ -2,9 +2,9 @@
 //
 // B images, T tokens, D width, H heads, E head dim.
 
-import * as torch from '../ops.gen.js';
 import type { Generator } from '../generator.js';
 import type { Tensor } from '../tensor.js';
+import { attend } from './attend.js';
 import { Linear } from './linear.js';
 import { type ForwardContext, Module } from './module.js';
 
@@ -13,16 +13,17 @@ export interface AttentionConfig {
   readonly numHeads: number; // H; D must be a multiple
 }
 
-/** softmax(q k^T / sqrt(E)) v for each head, between one linear map to q, k, v and one back. */
+/** softmax(q k^T / sqrt(E)) v for each head, between one linear map to q, k, v and one back. Source: DINOv2 layers/attention.py. */
 export class Attention extends Module {
-  readonly qkv: Linear;
+  readonly qkv: Linear; // D -> 3D: all of q, then k, then v
   readonly proj: Linear;
   readonly numHeads: number;
 
+  /** Throws Error unless dim is a multiple of numHeads. */
   constructor({ dim, numHeads }: AttentionConfig, rng: Generator) {
     super();
-    if (dim % numHeads !== 0) {
-      throw new Error(`attention: dim must be a multiple of numHeads, got ${dim} and ${numHeads}`);
+    if (!(numHeads >= 1) || dim % numHeads !== 0) {
+      throw new Error(`Attention: dim must be a multiple of numHeads, got ${dim} and ${numHeads}; change one of them`);
     }
     this.qkv = new Linear(dim, 3 * dim, rng);
     this.proj = new Linear(dim, dim, rng);
@@ -40,16 +41,4 @@ export class Attention extends Module {
     const mixed = attend(q, k, v); // [B, H, T, E]
     return this.proj.forward(mixed.transpose(1, 2).reshape([batch, tokens, dim]), ctx);
   }
-}
-
-/**
- * softmax(q k^T / sqrt(E)) v with q, k, v [B, H, T, E], as batched matrix products.
- *
- * On CPU this beats libtorch's fused kernel in training (its backward is the slow part) at the price of B H T^2 probabilities in
- * memory; on other devices the fused kernel is taken.
- */
-function attend(q: Tensor, k: Tensor, v: Tensor): Tensor {
-  if (q.device !== 'cpu') return torch.scaledDotProductAttention(q, k, v);
-  const scale = (q.shape.at(-1) ?? 1) ** -0.5;
-  return q.mul(scale).matmul(k.transpose(-2, -1)).softmax(-1).matmul(v);
 }

@@ -1,9 +1,9 @@
 import * as torch from '../ops.gen.js';
 import type { Generator } from '../generator.js';
 import type { Tensor } from '../tensor.js';
-import { kaimingUniform_ } from './init.js';
-import { biasOf } from './linear.js';
-import { type ForwardContext, Module, Parameter } from './module.js';
+import { defaultBias, defaultWeight } from './linear.js';
+import { type ForwardContext, Module } from './module.js';
+import type { Parameter } from './parameter.js';
 
 /** A square kernel and how it moves, in pixels. */
 export interface ConvConfig {
@@ -23,12 +23,8 @@ export class Conv2d extends Module {
     super();
     const { kernel, bias = true } = config;
     this.config = config;
-    this.weight = kaimingUniform_(
-      new Parameter(torch.empty([outChannels, inChannels, kernel, kernel])),
-      Math.sqrt(5),
-      rng,
-    );
-    this.bias = bias ? biasOf(this.weight, outChannels, rng) : undefined;
+    this.weight = defaultWeight([outChannels, inChannels, kernel, kernel], rng);
+    this.bias = bias ? defaultBias(this.weight, outChannels, rng) : undefined;
   }
 
   /** [B, in, H, W] to [B, out, H', W'] in the compute dtype; H' = floor((H + 2 padding - kernel) / stride) + 1. */
@@ -55,12 +51,8 @@ export class ConvTranspose2d extends Module {
     const { kernel, bias = true } = config;
     this.config = config;
     // PyTorch takes the second dimension as fan_in here too, though it is the output: out * kernel^2.
-    this.weight = kaimingUniform_(
-      new Parameter(torch.empty([inChannels, outChannels, kernel, kernel])),
-      Math.sqrt(5),
-      rng,
-    );
-    this.bias = bias ? biasOf(this.weight, outChannels, rng) : undefined;
+    this.weight = defaultWeight([inChannels, outChannels, kernel, kernel], rng);
+    this.bias = bias ? defaultBias(this.weight, outChannels, rng) : undefined;
   }
 
   /** [B, in, H, W] to [B, out, H', W'] in the compute dtype. */

@@ -3,12 +3,11 @@
 // Names in a state dict are the property paths in snake_case (`patchEmbed.proj.weight` -> `patch_embed.proj.weight`), which makes
 // them the names of PyTorch's own layers and of official checkpoints.
 
-import { noGrad } from '../autograd.js';
-import type { Generator } from '../generator.js';
-import { engine } from '../native.js';
 import { isTensor } from '../adopt.js';
-import { keep, scope } from '../scope.js';
-import { Tensor } from '../tensor.js';
+import type { Generator } from '../generator.js';
+import type { Tensor } from '../tensor.js';
+import { Parameter } from './parameter.js';
+import { type StateDictDifference, copyState } from './stateDict.js';
 
 /** What a forward pass needs beside its input: nothing about mode, randomness or precision is ambient. */
 export interface ForwardContext {
@@ -18,43 +17,28 @@ export interface ForwardContext {
   readonly computeDtype: 'float32' | 'bfloat16';
 }
 
-/** A tensor that is trained: a leaf that requires a gradient and that no scope disposes. */
-export class Parameter extends Tensor {
-  /** Takes over the values (not a copy) of a tensor. */
-  constructor(values: Tensor) {
-    super(engine().alias(values.handle));
-    keep(this);
-    this.requiresGrad_();
-  }
-}
-
-/** The difference between the names of a module and those of a state dict. */
-export interface StateDictDifference {
-  readonly missing: readonly string[]; // in the module only
-  readonly unexpected: readonly string[]; // in the state dict only
-}
-
-/** A state dict that does not fit a module; the message names every difference. */
-export class StateDictError extends Error {
-  override readonly name = 'StateDictError';
-}
-
-/** A layer or network. Subclasses are final, assign parameters, buffers and children to own properties, and have one `forward`. */
+/**
+ * A layer or network. Subclasses are final, assign parameters (`Parameter`), buffers (any other tensor), children (`Module`) and arrays
+ * of these to own public properties, and have one `forward`. Private (`#`) properties are not part of the state.
+ * @example class Head extends Module { readonly fc: Linear; ... forward(x: Tensor, ctx: ForwardContext): Tensor { ... } }
+ */
 export abstract class Module {
-  /** Every parameter by name, children after own ones, in the order of the properties. */
+  /** Every parameter by name, in the order of the properties; one that is shared comes once, under its first name. */
   namedParameters(): [name: string, parameter: Parameter][] {
-    return this.#entries('').filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter);
+    return onceEach(this.#entries('').filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter));
   }
 
+  /** The tensors of `namedParameters`. */
   parameters(): Parameter[] {
     return this.namedParameters().map(([, parameter]) => parameter);
   }
 
   /** Every tensor that is state but not trained, by name. */
   namedBuffers(): [name: string, buffer: Tensor][] {
-    return this.#entries('').filter(([, tensor]) => !(tensor instanceof Parameter));
+    return onceEach(this.#entries('').filter(([, tensor]) => !(tensor instanceof Parameter)));
   }
 
+  /** The tensors of `namedBuffers`. */
   buffers(): Tensor[] {
     return this.namedBuffers().map(([, buffer]) => buffer);
   }
@@ -64,42 +48,18 @@ export abstract class Module {
     return this.parameters().reduce((sum, parameter) => sum + parameter.numel, 0);
   }
 
-  /** Parameters and buffers by name: the tensors themselves, not copies. */
+  /** Parameters and buffers by name, a shared one under each of its names: the tensors themselves, not copies. */
   stateDict(): Map<string, Tensor> {
     return new Map(this.#entries(''));
   }
 
   /**
-   * Copies values of the same names and shapes into this module, converting dtypes.
+   * Copies values of the same names and shapes into this module, converting float dtypes.
    * @param strict whether missing or unexpected names are an error; shapes that differ always are
-   * @throws StateDictError before anything is copied
+   * Throws StateDictError, which names every difference, before anything is copied.
    */
-  loadStateDict(state: ReadonlyMap<string, Tensor>, { strict = true }: { strict?: boolean } = {}): StateDictDifference {
-    const own = this.stateDict();
-    const missing = [...own.keys()].filter((name) => !state.has(name));
-    const unexpected = [...state.keys()].filter((name) => !own.has(name));
-    const misshapen = [...own].flatMap(([name, tensor]) => {
-      const given = state.get(name);
-      if (given === undefined || given.shape.join() === tensor.shape.join()) return [];
-      return [`${name}: [${tensor.shape.join(', ')}] here, [${given.shape.join(', ')}] given`];
-    });
-    const problems = [
-      ...(strict && missing.length > 0 ? [`missing ${missing.join(', ')}`] : []),
-      ...(strict && unexpected.length > 0 ? [`unexpected ${unexpected.join(', ')}`] : []),
-      ...(misshapen.length > 0 ? [`other shapes ${misshapen.join('; ')}`] : []),
-    ];
-    if (problems.length > 0) {
-      throw new StateDictError(`loadStateDict: names and shapes must be the module's, got ${problems.join('; ')}`);
-    }
-    scope(() =>
-      noGrad(() => {
-        for (const [name, tensor] of own) {
-          const given = state.get(name);
-          if (given !== undefined) tensor.copy_(given);
-        }
-      }),
-    );
-    return { missing, unexpected };
+  loadStateDict(state: ReadonlyMap<string, Tensor>, options: { readonly strict?: boolean } = {}): StateDictDifference {
+    return copyState('loadStateDict', this.stateDict(), state, options);
   }
 
   #entries(prefix: string): [string, Tensor][] {
@@ -118,6 +78,11 @@ function entriesOf(
   if (value instanceof Module) return entriesOfChild(value, path);
   if (!Array.isArray(value)) return [];
   return value.flatMap((member: unknown, i) => entriesOf(`${path}.${i}`, member, entriesOfChild));
+}
+
+function onceEach<T extends Tensor>(entries: readonly [string, T][]): [string, T][] {
+  const seen = new Set<Tensor>();
+  return entries.filter(([, tensor]) => !seen.has(tensor) && seen.add(tensor));
 }
 
 function snakeCase(name: string): string {

@@ -1,34 +1,20 @@
 // AdamW with parameter groups: one native call per group and step.
 
-import { noGrad } from '../autograd.js';
 import { full } from '../creation.js';
 import { fused } from '../fused.js';
 import { zerosLike } from '../ops.gen.js';
-import { keep, scope } from '../scope.js';
+import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-
-/** Parameters that share weight decay and learning rate. */
-export interface ParameterGroup {
-  /** Names the group's state in checkpoints. */
-  readonly name: string;
-  readonly parameters: readonly Tensor[];
-  readonly weightDecay: number;
-  /** Factor on the step's learning rate; 1 by default. */
-  readonly lrScale?: number;
-}
+import { type GroupState, createState, loadStateTensors, stateTensors, withGradients } from './optimizerState.js';
+import { type ParameterGroup, type StepOptions, checkGroups, checkStep } from './parameterGroup.js';
 
 export interface AdamWOptions {
   readonly betas?: readonly [number, number]; // 0.9, 0.999
   readonly eps?: number; // 1e-8
 }
 
-/** State of one group: running means of gradients and their squares, and the number of steps taken, each by parameter. */
-interface GroupState {
-  readonly group: ParameterGroup;
-  readonly expAvgs: readonly Tensor[];
-  readonly expAvgSqs: readonly Tensor[];
-  readonly steps: readonly Tensor[]; // float32 []
-}
+/** Running means of gradients and their squares, and the number of steps taken (float32 []). */
+type AdamWState = GroupState<'exp_avg' | 'exp_avg_sq' | 'step'>;
 
 /**
  * Adam with decoupled weight decay:
@@ -38,31 +24,38 @@ interface GroupState {
  * @example const optimizer = new AdamW([{ name: 'weights', parameters: model.parameters(), weightDecay: 0.05 }]);
  */
 export class AdamW {
-  readonly #states: readonly GroupState[];
+  readonly #states: readonly AdamWState[];
   readonly #options: Required<AdamWOptions>;
 
+  /** Throws Error when names of groups repeat, a parameter is in two places, or a decay or scale is negative. */
   constructor(groups: readonly ParameterGroup[], { betas = [0.9, 0.999], eps = 1e-8 }: AdamWOptions = {}) {
+    checkGroups('AdamW', groups);
     this.#options = { betas, eps };
-    this.#states = groups.map((group) => ({
-      group,
-      expAvgs: group.parameters.map(zeroState),
-      expAvgSqs: group.parameters.map(zeroState),
-      steps: group.parameters.map(() => keep(full([], 0))),
-    }));
+    this.#states = groups.map((group) =>
+      createState(group, { exp_avg: zerosLike, exp_avg_sq: zerosLike, step: () => full([], 0) }),
+    );
   }
 
   /**
    * One update of every parameter that has a gradient.
    * @param foundInf f32 []: where it is 1 the whole step is skipped on the device, state included
    */
-  step({ lr }: { readonly lr: number }, foundInf?: Tensor): void {
+  step(options: StepOptions, foundInf?: Tensor): void {
+    checkStep('AdamW', options);
+    const { lr, weightDecayScale = 1 } = options;
     const [beta1, beta2] = this.#options.betas;
     scope(() => {
       for (const state of this.#states) {
         const { weightDecay, lrScale = 1 } = state.group;
-        const { parameters, grads, expAvgs, expAvgSqs, steps } = withGradients(state);
-        const settings = { lr: lr * lrScale, beta1, beta2, eps: this.#options.eps, weightDecay };
-        fused.adamwStep(parameters, grads, expAvgs, expAvgSqs, steps, settings, foundInf);
+        const { parameters, grads, lists } = withGradients(state);
+        const settings = {
+          lr: lr * lrScale,
+          beta1,
+          beta2,
+          eps: this.#options.eps,
+          weightDecay: weightDecay * weightDecayScale,
+        };
+        fused.adamwStep(parameters, grads, lists.exp_avg, lists.exp_avg_sq, lists.step, settings, foundInf);
       }
     });
   }
@@ -72,51 +65,13 @@ export class AdamW {
     for (const { group } of this.#states) fused.zeroGrad(group.parameters);
   }
 
-  /** The state by name (`<group>.<index>.exp_avg`, ...): the tensors themselves, for a checkpoint. */
+  /** The state by name (`<group>.<position>.exp_avg`, `.exp_avg_sq`, `.step`): the tensors themselves, for a checkpoint. */
   stateTensors(): Map<string, Tensor> {
-    return new Map(
-      this.#states.flatMap(({ group, expAvgs, expAvgSqs, steps }) =>
-        group.parameters.flatMap((_, i): [string, Tensor][] => {
-          const prefix = `${group.name}.${i}`;
-          const entries = { exp_avg: expAvgs[i], exp_avg_sq: expAvgSqs[i], step: steps[i] };
-          return Object.entries(entries).flatMap(([key, tensor]) => (tensor ? [[`${prefix}.${key}`, tensor]] : []));
-        }),
-      ),
-    );
+    return stateTensors(this.#states);
   }
 
-  /** Copies a state of the same names and shapes. Throws Error naming what is missing or differs. */
+  /** Copies a state of the same names and shapes. Throws StateDictError naming every difference, before anything is copied. */
   loadStateTensors(state: ReadonlyMap<string, Tensor>): void {
-    const own = this.stateTensors();
-    const wrong = [...own].filter(([name, tensor]) => state.get(name)?.shape.join() !== tensor.shape.join());
-    if (wrong.length > 0 || state.size !== own.size) {
-      const names = wrong.map(([name]) => name).join(', ') || 'none of ours';
-      throw new Error(
-        `AdamW: the state must be of these parameters, got ${state.size} tensors for ${own.size}, missing or misshapen: ${names}`,
-      );
-    }
-    noGrad(() => {
-      for (const [name, tensor] of own) {
-        const given = state.get(name);
-        if (given !== undefined) tensor.copy_(given);
-      }
-    });
+    loadStateTensors('AdamW', this.#states, state);
   }
-}
-
-function zeroState(parameter: Tensor): Tensor {
-  return keep(noGrad(() => zerosLike(parameter)));
-}
-
-/** The parameters of a group that have a gradient, with their gradients and state. */
-function withGradients(state: GroupState): Omit<GroupState, 'group'> & { parameters: Tensor[]; grads: Tensor[] } {
-  const grads = state.group.parameters.map((parameter) => parameter.grad);
-  const present = <T>(list: readonly T[]): T[] => list.filter((_, i) => grads[i] !== undefined);
-  return {
-    parameters: present(state.group.parameters),
-    grads: grads.filter((grad) => grad !== undefined),
-    expAvgs: present(state.expAvgs),
-    expAvgSqs: present(state.expAvgSqs),
-    steps: present(state.steps),
-  };
 }

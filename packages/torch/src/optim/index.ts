@@ -2,5 +2,7 @@
 
 import { fused } from '../fused.js';
 
-export { AdamW, type AdamWOptions, type ParameterGroup } from './adamw.js';
+export { AdamW, type AdamWOptions } from './adamw.js';
+export type { ParameterGroup, StepOptions } from './parameterGroup.js';
+export { SGD, type SgdConfig } from './sgd.js';
 export const { clipGradNorm, emaUpdate: updateEma, allFinite } = fused;

@@ -1,5 +1,6 @@
 /**
- * Crops and resizes of a decoded photo, in uint8, by the engine's antialiased bicubic: equal to PIL's to the bit.
+ * Crops and resizes of a decoded photo, in uint8, by the engine's antialiased bicubic: PIL's values, but for one level in
+ * fewer than one byte of a hundred (weights of 16 bits against 22). The same on every CPU.
  *
  * Runs in the decode processes, single-threaded. H, W photo pixels, C canvas pixels, S square pixels.
  */
@@ -111,7 +112,7 @@ function renderSquare(photo: UprightPhoto, plan: SquarePlan, sizePx: number): Ui
 }
 
 /** A box of the photo, resized by antialiased bicubic (a = -0.5), u8 [1, 3, height, width]. */
-function resizeBox(photo: UprightPhoto, box: CropBox, heightPx: number, widthPx: number): Tensor {
+export function resizeBox(photo: UprightPhoto, box: CropBox, heightPx: number, widthPx: number): Tensor {
   const rowStride = 3 * photo.widthPx;
   const shape = [1, 3, box.height, box.width];
   const strides = [rowStride * box.height, 1, rowStride, 3];

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../errors.js';
 import { openSource } from './openSource.js';
@@ -234,6 +235,24 @@ describe('openSource', () => {
     const source = openSource([shard('a', '10'), shard('b', '2')]);
     expect(source.classNames).toHaveLength(11);
     expect(source.samples.map((sample) => sample.label)).toEqual([10, 2]);
+  });
+
+  it('reads the photos that come with the program', () => {
+    const shards = (part: string, count: number): string[] =>
+      Array.from({ length: count }, (_, i) =>
+        fileURLToPath(
+          new URL(`../../../../../assets/clothing/${part}-${String(i).padStart(6, '0')}.tar`, import.meta.url),
+        ),
+      );
+    const parts = [openSource(shards('train', 3)), openSource(shards('validation', 1)), openSource(shards('test', 1))];
+    expect(parts.map(({ samples }) => samples.length)).toEqual([3068, 341, 372]);
+    const classes = ['dress', 'hat', 'longsleeve', 'outwear', 'pants', 'shirt', 'shoes', 'shorts', 'skirt', 't-shirt'];
+    for (const { classNames, samples } of parts) {
+      expect(classNames).toEqual(classes);
+      expect(new Set(samples.map(({ label }) => label)).size).toBe(10);
+      expect(samples.every(({ id, sizeBytes }) => id.endsWith('.jpg') && sizeBytes > 500)).toBe(true);
+    }
+    expect(new Set(parts.flatMap(({ samples }) => samples.map(({ id }) => id))).size).toBe(3781); // no photo in two parts
   });
 
   it('has a fingerprint that follows names and sizes, not the place', () => {

@@ -6,6 +6,7 @@
 
 /** Order of two names by code point, as Python sorts strings. (`<` compares UTF-16 units, which puts U+FFxx after emoji.) */
 export function compareCodePoints(a: string, b: string): number {
+  if (a === b) return 0;
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const unitA = a.charCodeAt(i);

@@ -30,7 +30,11 @@ export interface CropRequest {
   readonly sharesWithFirst: boolean;
 }
 
-export type CropAugment = Pick<Config['augment'], 'preset' | 'cropScale' | 'cropRatio'>;
+/** The keys of `augment` that say where views are cut. */
+export interface CropAugment extends Pick<Config['augment'], 'preset'> {
+  readonly cropScale: readonly [number, number];
+  readonly cropRatio: readonly [number, number];
+}
 
 const MAX_TRIES = 10;
 

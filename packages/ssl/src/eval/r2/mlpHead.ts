@@ -18,7 +18,7 @@ const BATCH_SAMPLES = 256;
 export const WEIGHT_DECAYS: readonly number[] = [0.01, 1];
 
 /** Epochs without a better validation error after which training ends. */
-const PATIENCE_EPOCHS = 3;
+const PATIENCE_EPOCHS = 5;
 
 /** Seed of initial weights and batches: one for every encoder, parameter and border. */
 const HEAD_SEED = 1;

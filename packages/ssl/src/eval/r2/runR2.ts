@@ -32,6 +32,7 @@ interface PartFeatures {
 
 /** The photos that were readable, and how the training ones are split. */
 interface Readable {
+  readonly shortSidesPx: readonly Int32Array[]; // of both parts
   readonly train: Int32Array; // positions in the source
   readonly test: Int32Array;
   readonly split: Partition; // positions among `train`
@@ -118,6 +119,7 @@ function readablePhotos(data: EvaluationData, train: PartFeatures, test: PartFea
   return {
     train: train.original.indices,
     test: test.original.indices,
+    shortSidesPx: [train.original.shortSidesPx, test.original.shortSidesPx],
     split: partitionById(ids, VALIDATION_FRACTION, 'validation'),
   };
 }
@@ -143,9 +145,16 @@ function protocolOf({ features, settings }: RunR2Options, readable: Readable): s
   const ranges = R2_PARAMETERS.map((parameter) => describeRanges(features.transformations[parameter])).join('; ');
   return [
     `${settings.r2.anglesPerImage} thetas a photo, uniform, the same for every encoder (${ranges})`,
-    `inside: I and g(I) are the central ${features.sizePx} px of a ${canvas} px rendering (photos with a shorter side are enlarged); ` +
+    `inside: I and g(I) are the central ${features.sizePx} px of a ${canvas} px rendering${enlargedText(readable, canvas)}; ` +
       `zeros: g fills the ${features.sizePx} px square with black`,
     `split by photo, by hash of the id: ${split.kept.length} fit, ${split.heldOut.length} validation, ${test.length} test`,
     describeHeads(settings.r2),
   ].join('; ');
+}
+
+/** How many photos are too small for the rendering: what they show of detail is invented by the resize. */
+function enlargedText({ shortSidesPx }: Readable, canvasPx: number): string {
+  const total = shortSidesPx.reduce((sum, sides) => sum + sides.length, 0);
+  const numSmall = shortSidesPx.reduce((sum, sides) => sum + sides.filter((side) => side < canvasPx).length, 0);
+  return numSmall === 0 ? '' : ` (${numSmall} of ${total} photos are smaller and were enlarged)`;
 }

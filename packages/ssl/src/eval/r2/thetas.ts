@@ -14,11 +14,12 @@ import type { Transformation } from '../../transforms/transformation.js';
 /** Seed of every theta of an evaluation. */
 const THETA_SEED = 1729;
 
-/** The evaluated transformation of each parameter on views of `sizePx`. */
+/** The evaluated transformation of each parameter on views of `sizePx`: always applied, whatever `prob` trained with. */
 export function evaluationTransformations(
-  transform: Config['transform'],
+  settings: Config['transform'],
   sizePx: number,
 ): Readonly<Record<R2Parameter, Transformation>> {
+  const transform = { ...settings, prob: 1 };
   return {
     rotation: createTransformation('rotation', transform, sizePx),
     color: createTransformation('color', transform, sizePx),

@@ -32,12 +32,11 @@ export async function encodeTransformed(
   plan: TransformPlan,
   encode: FeatureFunction,
   batchImages: number,
-  onImages: (numDone: number) => void = () => undefined,
 ): Promise<TransformedFeatures> {
   const { numPhotos, renderingPx, sizePx, thetasPerImage } = plan;
   const transformed = forEachParameter(() => new FeatureRows(numPhotos * thetasPerImage));
   const indices: number[] = [];
-  await forEachBatch(chunks, renderingPx, batchImages, (renderings, positions) => {
+  await forEachBatch(chunks, renderingPx, batchImages, (renderings, { indices: positions }) => {
     const first = indices.length;
     for (const parameter of R2_PARAMETERS) {
       for (let angle = 0; angle < thetasPerImage; angle++) {
@@ -49,7 +48,6 @@ export async function encodeTransformed(
       }
     }
     indices.push(...positions);
-    onImages(indices.length);
   });
   return {
     features: forEachParameter((parameter) => transformed[parameter].toTensor(indices.length * thetasPerImage)),

@@ -1,0 +1,16 @@
+/** Values of options, read once. A wrong one is wrong usage: exit code 2. */
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number from `least`. */
+export function wholeNumber(least = 0): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`must be a whole number from ${least}.`);
+  };
+}
+
+/** An option that may be repeated. */
+export function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}

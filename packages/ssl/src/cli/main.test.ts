@@ -1,0 +1,74 @@
+/** The command line: its options are fixed here, its words and exit codes for those who use it wrongly. */
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { createProgram } from './main.js';
+import { runProgram, lastJson } from './runProgram.case.js';
+
+/** `command: --flag <value> ...` for every command, in order. */
+function flagsOf(command: Command, prefix = ''): string[] {
+  const name = `${prefix}${command.name()}`;
+  const flags = [...command.registeredArguments.map((argument) => `[${argument.name()}]`), ...command.options.map(({ flags: f }) => f)];
+  return [`${name}: ${flags.join(' ')}`.trim(), ...command.commands.flatMap((child) => flagsOf(child, `${name} `))];
+}
+
+describe('halfway', () => {
+  it('has these commands and options', () => {
+    expect(flagsOf(createProgram())).toEqual([
+      'halfway: --version',
+      'halfway setup: --from <wheels...> --cuda --json',
+      'halfway doctor: --json',
+      'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --steps <n> --seed <n> --set <key.path=value> ' +
+        '--resume --allow-other-engine --dry-run --json',
+      'halfway eval: [run] --tasks <list> --data <paths...> --test <paths...> --baseline <kind> --weights <file> --features <kind> --json',
+      'halfway data:',
+      'halfway data preview: --recipe <name|file> --data <paths...> --out <file> --photos <n> --set <key.path=value> --json',
+      'halfway data check: --data <paths...> --set <key.path=value> --json',
+      'halfway quickstart: --out <folder> --seed <n> --steps <n> --json',
+    ]);
+  });
+
+  it('helps with examples for every command', () => {
+    const leaves = (command: Command): Command[] =>
+      command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+    for (const command of leaves(createProgram())) {
+      let help = '';
+      command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+      expect([command.name(), help.includes('Examples:\n  halfway ')]).toEqual([command.name(), true]);
+    }
+  });
+
+  const wrong: [args: string[], message: string][] = [
+    [['pretrian'], 'halfway: there is no command pretrian; did you mean pretrain?\n'],
+    [['data', 'prevew'], 'halfway: there is no command prevew; did you mean preview?\n'],
+    [['pretrain', '--recpe', 'x'], "halfway: unknown option '--recpe'\n(Did you mean --recipe?)\n"],
+    [['pretrain'], 'halfway: --recipe: must be named, got none; one of paper/vicreg-rot, quickstart, '],
+    [['pretrain', '--recipe', 'small/vicreg'], 'halfway: --out: a run folder must be named, got none; for example --out runs/a\n'],
+    [['pretrain', '--steps', '1.5'], "halfway: option '--steps <n>' argument '1.5' is invalid. must be a whole number from 1.\n"],
+    [['pretrain', '--recipe', 'smal/vicreg'], 'got smal/vicreg; did you mean small/vicreg?\n'],
+    [['pretrain', '--recipe', 'small/vicreg', '--set', 'recon.lamda=3'], 'no key recon.lamda; did you mean recon.lambda?\n'],
+    [['eval', 'runs/a', '--tasks', 'r2,kn'], 'halfway: --tasks: must be of r2, knn, linear, got kn\n'],
+    [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
+  ];
+  it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {
+    for (const [args, message] of wrong) {
+      const { code, stdout, stderr } = await runProgram(args);
+      expect([args, stderr.includes(message), stderr.includes('    at ')]).toEqual([args, true, false]);
+      expect([args, code, stdout]).toEqual([args, 2, '']);
+    }
+  });
+
+  it('fails with 1, and with --json tells machines why', async () => {
+    const failed = await runProgram(['pretrain', '--recipe', 'small/vicreg', '--data', '/nowhere', '--out', '/tmp/never-made', '--json']);
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('halfway: data: the path must exist, got /nowhere')]);
+    expect(lastJson(failed)['error']).toContain('/nowhere');
+  });
+
+  it('shows what follows from a recipe without training', async () => {
+    const result = await runProgram(['pretrain', '--recipe', 'paper/vicreg-rot', '--set', 'train.batch=1024', '--dry-run', '--json']);
+    expect(result.code).toBe(0);
+    expect(lastJson(result)).toMatchObject({
+      config: { train: { batch: 1024 }, transform: { rotationDeg: 45 } },
+      derived: { peakLr: 4e-4, warmupSteps: 6256, gridPatches: 14, parameters: { encoder: 21_665_664 } },
+    });
+  });
+});

@@ -1,0 +1,94 @@
+/** Messages are what a user sees of the schema: each rule's text is fixed here. */
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../errors.js';
+import { configJsonSchema, parseConfig } from './parse.js';
+import { configSchema } from './schema.js';
+
+/** The message and the key of the error that a tree causes. */
+function errorOf(tree: unknown): { readonly message: string; readonly path: string | undefined } {
+  try {
+    parseConfig(tree, 'mine.yaml');
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { message: error.message, path: error.path };
+  }
+  throw new Error('nothing was wrong');
+}
+
+describe('parseConfig', () => {
+  it('fills in every default, and the result parses to itself', () => {
+    const config = parseConfig({}, 'test');
+    expect(config.recon).toMatchObject({ target: 'none', lambda: 1, intermediates: 2, fill: 'zeros', sharedCrop: false });
+    expect(parseConfig(config, 'test')).toEqual(config);
+    expect(parseConfig(undefined, 'an empty file')).toEqual(config);
+  });
+
+  it('names the nearest key, with its path, for an unknown one', () => {
+    expect(errorOf({ recon: { lamda: 3 } })).toEqual({
+      message: 'mine.yaml: there is no key recon.lamda; did you mean recon.lambda?',
+      path: 'recon.lamda',
+    });
+    expect(errorOf({ optimizer: {} }).message).toContain('known here: model, split, objective');
+    expect(errorOf({ transform: { color: { bright: 1 } } }).message).toContain('known here: brightness, contrast');
+  });
+
+  it('says which rule a value breaks', () => {
+    const cases: [tree: object, message: string][] = [
+      [{ train: { steps: 'abc' } }, 'train.steps: must be a number, got "abc"'],
+      [{ train: { steps: 1.5 } }, 'train.steps: must be a whole number, got 1.5'],
+      [{ train: { batch: 1 } }, 'train.batch: must be at least 2, got 1'],
+      [{ train: { seed: -1 } }, 'train.seed: must be at least 0, got -1'],
+      [{ optim: { lr: 0 } }, 'optim.lr: must be above 0, got 0'],
+      [{ optim: { betas: [0.9, 1] } }, 'optim.betas.1: must be below 1, got 1'],
+      [{ optim: 3 }, 'optim: must be a section of keys, got 3'],
+      [{ model: { size: 'huge' } }, 'model.size: must be custom or tiny or small or base or large, got "huge"'],
+      [{ recon: { sharedCrop: 'yes' } }, 'recon.sharedCrop: must be true or false, got "yes"'],
+      [{ vicreg: { expander: [] } }, 'vicreg.expander: must have 1 entries or more, got []'],
+      [{ augment: { cropScale: [0.5, 0.2] } }, 'the first number must not exceed the second, got [0.5,0.2]'],
+      [{ augment: { blurProb: [0.5] } }, 'augment.blurProb: must have 2 entries or more, got [0.5]'],
+    ];
+    for (const [tree, message] of cases) expect(errorOf(tree).message).toContain(message);
+  });
+
+  it('checks rules that span keys, and says what to use', () => {
+    const cases: [tree: object, path: string, message: string][] = [
+      [{ model: { imagePx: 36, patch: 8 } }, 'model.imagePx', 'must be a multiple of model.patch 8, got 36; use 32 or 40'],
+      [{ model: { imagePx: 4, patch: 8 } }, 'model.imagePx', 'must be a multiple of model.patch 8, got 4; use 8'],
+      [{ split: { dim: 64 } }, 'split.equivariantDim', 'must be below split.dim 64, got 256; use 32'],
+      [{ model: { size: 'custom', widthDim: 100 } }, 'model.numHeads', 'must divide model.widthDim 100, got 6'],
+      [
+        { recon: { target: 'rotation' }, decoder: { channels: 60 } },
+        'decoder.channels',
+        'must be a multiple of 8, got 60; use 64',
+      ],
+      [{ optim: { lr: 1e-4, minLr: 1e-3 } }, 'optim.minLr', 'must not exceed optim.lr 0.0001, got 0.001'],
+      [
+        { recon: { target: 'se2' }, transform: { stage: 'after_crop' }, augment: { preset: 'none' } },
+        'transform.stage',
+        'leave it out',
+      ],
+    ];
+    for (const [tree, path, message] of cases) {
+      const error = errorOf(tree);
+      expect(error.path).toBe(path);
+      expect(error.message).toContain(message);
+    }
+  });
+
+  it('checks the keys of a task only where there is one: the plain base of a recipe is the recipe with target none', () => {
+    expect(parseConfig({ recon: { target: 'none' }, decoder: { channels: 60 } }, 'test').decoder.channels).toBe(60);
+  });
+});
+
+describe('configJsonSchema', () => {
+  it('describes every section, and allows to leave everything out', () => {
+    const schema = JSON.parse(JSON.stringify(configJsonSchema())) as {
+      properties: Record<string, { additionalProperties: boolean }>;
+      required?: string[];
+    };
+    expect(Object.keys(schema.properties)).toEqual(Object.keys(configSchema.shape));
+    expect(schema.required ?? []).toEqual([]);
+    expect(schema.properties['recon']?.additionalProperties).toBe(false);
+    expect(JSON.stringify(schema)).toContain('(E.5-23)'); // descriptions travel with it
+  });
+});

@@ -1,0 +1,168 @@
+import { cat, fromBytes, memory, scope, type Tensor } from '@halfway/torch';
+import { describe, expect, it } from 'vitest';
+import { createTransformation } from '../transforms/createTransformation.js';
+import { renderPath } from '../transforms/path.js';
+import { uniformStream } from '../transforms/philox.js';
+import { applyPhotometric } from '../transforms/photometric.js';
+import { planPhotometric } from '../transforms/photometricPlan.js';
+import type { Fill } from '../transforms/transformation.js';
+import type { ViewRequest } from './batch.js';
+import { deviceBatch } from './device.js';
+import type { HostBatch } from './feed.js';
+import type { Draw } from './order.js';
+import { dataConfig, pixelsOf } from './photos.case.js';
+
+const SIZE = 12;
+const SEED = 3;
+const config = dataConfig();
+const drawn: Draw[] = [5, 2, 9, 0].map((index, i) => ({ index, epoch: i % 2 }));
+
+function requests(fill: Fill = 'zeros', transform: object = {}): ViewRequest[] {
+  const transformation = createTransformation('rotation', dataConfig({ transform }).transform, SIZE);
+  return [
+    { name: 'v1', sizePx: SIZE },
+    { name: 'v2', sizePx: SIZE, transformed: { transformation, intermediates: 2, fill, sharedCrop: false } },
+  ];
+}
+
+/** A host batch with pixels that depend on the photo and the view, as the feed would hand it out. */
+function hostOf(canvasPx: readonly number[], draws: readonly Draw[] = drawn): HostBatch {
+  const views = canvasPx.map((side, view) =>
+    Buffer.concat(draws.map(({ index }) => pixelsOf(index + 10 * view, side, side))),
+  );
+  return {
+    step: 0,
+    views,
+    canvasPx,
+    indices: Int32Array.from(draws, ({ index }) => index),
+    drawn: draws,
+    waitMs: 0,
+    release: () => undefined,
+  };
+}
+
+const bytesOf = (image: Tensor): string => Buffer.from(image.contiguous().toBytes()).toString('hex');
+const imagesOf = (host: HostBatch, view: number): Tensor =>
+  fromBytes(
+    host.views[view] ?? new Uint8Array(),
+    [host.drawn.length, 3, host.canvasPx[view] ?? 0, host.canvasPx[view] ?? 0],
+    'uint8',
+  )
+    .to('float32')
+    .div(255);
+const plansOf = (view: 0 | 1, augment = config.augment) =>
+  drawn.map(({ epoch, index }) =>
+    planPhotometric(uniformStream(SEED, epoch, index, view, 'photometric'), augment, view, SIZE),
+  );
+
+describe('deviceBatch', () => {
+  it('augments every view by its own stream, and g acts on the augmented canvas', () => {
+    scope(() => {
+      const views = requests('content');
+      const side = views[1]?.transformed?.transformation.canvasPx(SIZE) ?? 0;
+      const host = hostOf([SIZE, side]);
+      const [first, second] = deviceBatch(host, { views, config, seed: SEED }).views;
+      if (first === undefined || second?.path === undefined) throw new Error('two views, one with a path');
+      expect(first.path).toBeUndefined();
+      expect(bytesOf(first.images)).toBe(bytesOf(applyPhotometric(imagesOf(host, 0), plansOf(0))));
+
+      const { transformed } = views[1] ?? {};
+      if (transformed === undefined) throw new Error('transformed');
+      const { end, ...path } = renderPath(
+        applyPhotometric(imagesOf(host, 1), plansOf(1)),
+        second.path.theta,
+        transformed.transformation,
+        { ...transformed, sizePx: SIZE },
+      );
+      expect(bytesOf(second.images)).toBe(bytesOf(end));
+      expect(bytesOf(second.path.start)).toBe(bytesOf(path.start));
+      expect(second.path.states.map(bytesOf)).toEqual(path.states.map(bytesOf));
+      expect(second.path.valid).toHaveLength(2);
+      drawn.forEach(({ epoch, index }, row) => {
+        const theta = transformed.transformation.sample(uniformStream(SEED, epoch, index, 1, 'theta'));
+        expect([...(second.path?.theta.select(0, row).toTypedArray() ?? [])]).toEqual([...theta]);
+      });
+    });
+  });
+
+  it('makes of a photo the same, whatever else is in the batch', () => {
+    scope(() => {
+      const options = { views: requests(), config, seed: SEED };
+      const whole = deviceBatch(hostOf([SIZE, SIZE]), options).views;
+      const part = deviceBatch(hostOf([SIZE, SIZE], drawn.slice(2)), options).views;
+      whole.forEach((view, i) =>
+        expect(bytesOf(view.images.narrow(0, 2, 2))).toBe(bytesOf(part[i]?.images ?? view.images)),
+      );
+    });
+  });
+
+  it('gives u for v2 where g is never applied', () => {
+    scope(() => {
+      const [, view] = deviceBatch(hostOf([SIZE, SIZE]), {
+        views: requests('zeros', { prob: 0 }),
+        config,
+        seed: SEED,
+      }).views;
+      const path = view?.path;
+      if (path === undefined) throw new Error('a path');
+      expect(path.theta.abs().sum().item()).toBe(0);
+      expect(view?.images.sub(path.start).abs().max().item()).toBeLessThan(1e-5);
+    });
+  });
+
+  describe('with transform.stage after_crop', () => {
+    const staged = (stage: string, preset: string): ReturnType<typeof deviceBatch> => {
+      const changed = dataConfig({ transform: { stage }, augment: { preset: preset as 'rot' | 'all' } });
+      return deviceBatch(hostOf([SIZE, SIZE]), { views: requests(), config: changed, seed: SEED });
+    };
+
+    it('changes nothing where the augmentation is a flip', () => {
+      scope(() => {
+        const [after, before] = [staged('after_photometric', 'rot'), staged('after_crop', 'rot')].map(
+          ({ views }) => views[1],
+        );
+        expect(bytesOf(before?.images ?? cat([]))).toBe(bytesOf(after?.images ?? cat([])));
+        expect(before?.path?.states.map(bytesOf)).toEqual(after?.path?.states.map(bytesOf));
+      });
+    });
+
+    it('gives all states of the path the same photometric operations after g', () => {
+      scope(() => {
+        const [flipOnly, all] = [staged('after_crop', 'rot'), staged('after_crop', 'all')].map(({ views }) => views[1]);
+        if (flipOnly?.path === undefined || all?.path === undefined) throw new Error('paths');
+        const plans = plansOf(1).map((plan) => ({ ...plan, isFlipped: false }));
+        const pairs = [flipOnly.images, flipOnly.path.start, ...flipOnly.path.states].map(
+          (images, i) => [images, [all.images, all.path?.start, ...(all.path?.states ?? [])][i]] as const,
+        );
+        for (const [plain, augmented] of pairs)
+          expect(bytesOf(augmented ?? plain)).toBe(bytesOf(applyPhotometric(plain, plans)));
+        expect(all.path.valid.map(bytesOf)).toEqual(flipOnly.path.valid.map(bytesOf));
+        const [, other] = staged('after_photometric', 'all').views;
+        expect(bytesOf(other?.images ?? cat([]))).not.toBe(bytesOf(all.images));
+      });
+    });
+  });
+
+  it('copies the pixels and leaves no tensor behind', () => {
+    const before = memory.stats().liveTensors;
+    scope(() => {
+      const host = hostOf([SIZE, SIZE]);
+      const { views } = deviceBatch(host, {
+        views: requests(),
+        config: dataConfig({ augment: { preset: 'none' } }),
+        seed: SEED,
+      });
+      const first = views[0]?.images;
+      const bytes = bytesOf(first ?? cat([]));
+      host.views[0]?.fill(0);
+      expect(bytesOf(first ?? cat([]))).toBe(bytes);
+    });
+    expect(memory.stats().liveTensors).toBe(before);
+  });
+
+  it('says what is wrong when the batch has fewer views than are asked for', () => {
+    expect(() => deviceBatch(hostOf([SIZE]), { views: requests(), config, seed: SEED })).toThrow(
+      'internal: deviceBatch: the feed has no view 1',
+    );
+  });
+});

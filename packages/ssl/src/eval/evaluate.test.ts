@@ -1,0 +1,133 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generator, memory, setNumThreads, type Tensor } from '@halfway/torch';
+import { saveSafetensors } from '@halfway/torch/io';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configSchema } from '../config/schema.js';
+import { folderOf, picture } from '../data/photos.case.js';
+import { Adapter } from '../models/adapter.js';
+import { Vit, vitConfig } from '../models/vit.js';
+import type { EvalReport } from '../protocol/report.js';
+import { evaluate, type EvaluateOptions } from './evaluate.js';
+import { writeReport } from './writeReport.js';
+
+setNumThreads(1); // a second thread only waits at sizes like these
+
+const config = configSchema.parse({
+  model: { size: 'custom', widthDim: 16, depth: 1, numHeads: 2, patch: 8, imagePx: 16 },
+  split: { dim: 8, equivariantDim: 4 },
+  eval: { r2: { anglesPerImage: 2, headWidth: 8, headEpochs: 2 }, knnK: 3 },
+  data: { decodeProcesses: 1 },
+});
+const folder = mkdtempSync(join(tmpdir(), 'halfway-eval-'));
+const weights = join(folder, 'backbone.safetensors');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Exports an untrained backbone with its config.json. */
+function exportBackbone(seed: number): void {
+  const rng = generator(seed);
+  const parts = { encoder: new Vit(vitConfig(config.model), rng), adapter: new Adapter(16, 8, rng) };
+  const tensors = Object.entries(parts).flatMap(([name, module]) =>
+    [...module.stateDict()].map(([key, value]): [string, Tensor] => [`${name}.${key}`, value]),
+  );
+  saveSafetensors(weights, new Map(tensors));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ model: config.model, split: config.split }));
+}
+
+let photos = '';
+beforeAll(async () => {
+  exportBackbone(1);
+  const files: Record<string, Buffer> = {};
+  for (let i = 0; i < 60; i++) {
+    // Two classes that a blind man could tell apart: dark ones and bright ones.
+    const image = picture(i, 24 + (i % 4) * 8, 40).linear(0.4, i % 2 === 0 ? 0 : 150);
+    files[`${i % 2 === 0 ? 'dark' : 'bright'}/${i}.png`] = await image.png().toBuffer();
+  }
+  photos = folderOf(files);
+});
+
+const notices: string[] = [];
+function evaluateAll(changes: Partial<EvaluateOptions> = {}): Promise<EvalReport> {
+  return evaluate({
+    ...{ run: weights, tasks: ['r2', 'knn', 'linear'], train: [photos], baseline: 'random' },
+    settings: { eval: config.eval, data: config.data },
+    onProgress: (text) => notices.push(text),
+    ...changes,
+  });
+}
+
+describe('evaluate', () => {
+  let first: EvalReport;
+
+  it('runs every task on the trained and the untrained encoder, and says what was done', async () => {
+    first = await evaluateAll();
+    const { tasks, baseline, data, source } = first;
+    expect(source).toBe(weights);
+    expect(data.numTrain + data.numTest).toBe(60);
+    expect(data.test).toContain('20 % of the photos by hash of the id');
+    expect(tasks.knn?.top1).toBe(100);
+    expect(tasks.linear?.top1).toBe(100);
+    expect(tasks.r2?.detail).toHaveLength(16);
+    for (const row of tasks.r2?.detail ?? []) expect(Number.isFinite(row.perDimensionMean)).toBe(true);
+    expect(baseline?.r2?.inside).not.toEqual(tasks.r2?.inside);
+    // 16 px views: a rendering of 23 + 2 px, and one more to be even; photos of 24 px are smaller.
+    expect(tasks.r2?.protocol).toContain(
+      'central 16 px of a 26 px rendering (15 of 60 photos are smaller and were enlarged)',
+    );
+    expect(tasks.r2?.protocol).toContain('2 thetas a photo');
+    expect(Object.keys(first.timings)).toEqual(
+      expect.arrayContaining(['features', 'r2 heads', 'knn', 'linear', 'rendering']),
+    );
+  });
+
+  it('takes the features from the cache the next time, renders nothing, and gives the same figures', async () => {
+    notices.length = 0;
+    const before = memory.stats().liveTensors;
+    const again = await evaluateAll();
+    expect(again.tasks).toEqual(first.tasks);
+    expect(again.baseline).toEqual(first.baseline);
+    expect(again.timings['rendering']).toBe(0);
+    expect(notices.filter((text) => text.includes('photos, '))).toEqual([]);
+    expect(memory.stats().liveTensors).toBe(before);
+  });
+
+  it('notices other weights in the same file', async () => {
+    notices.length = 0;
+    exportBackbone(2);
+    const other = await evaluateAll({ tasks: ['knn'] });
+    expect(notices.some((text) => text.endsWith('is stale (weights changed); computing again'))).toBe(true);
+    expect(other.tasks.r2).toBeUndefined();
+  });
+
+  it('measures r2 without classes, and says for the others what is missing', async () => {
+    const unlabelled = folderOf(
+      Object.fromEntries(
+        await Promise.all(
+          Array.from({ length: 40 }, async (_, i) => [`${i}.png`, await picture(i, 32, 32).png().toBuffer()] as const),
+        ),
+      ),
+    );
+    const { tasks } = await evaluateAll({ train: [unlabelled], tasks: ['r2'], baseline: undefined as never });
+    expect(tasks.r2?.inside.mean).toBeTypeOf('number');
+    await expect(evaluateAll({ train: [unlabelled] })).rejects.toThrow(/need at least two classes, got no classes/);
+  });
+
+  it('asks for a task', async () => {
+    await expect(evaluateAll({ tasks: [] })).rejects.toThrow(
+      'eval: needs at least one task, got none; name some of r2, knn, linear',
+    );
+  });
+});
+
+describe('writeReport', () => {
+  it('writes whole JSON, and says why when it cannot', () => {
+    const path = join(folder, 'eval-mean.json');
+    const report = { version: 1, source: 'a' } as EvalReport;
+    writeReport(path, report);
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(report);
+    expect(() => writeReport(join(folder, 'none', 'eval-mean.json'), report)).toThrow(
+      /^eval: the report cannot be written, got ENOENT/,
+    );
+  });
+});

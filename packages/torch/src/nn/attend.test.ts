@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { type Tensor, generator, grad, randn, scaledDotProductAttention, scope } from '../index.js';
+import { expectClose, gradientCheck } from '../testing/index.js';
+import { attend, attendByProducts } from './attend.js';
+
+const inputs = (dtype: 'float32' | 'float64' | 'bfloat16', shape = [2, 3, 5, 4]): [Tensor, Tensor, Tensor] => {
+  const rng = generator(3);
+  const draw = (): Tensor => randn(shape, { generator: rng }).to(dtype);
+  return [draw(), draw(), draw()];
+};
+
+describe('attend', () => {
+  it('both ways give the same values and gradients', () => {
+    scope(() => {
+      const leaves = inputs('float64').map((x) => x.requiresGrad_()) as [Tensor, Tensor, Tensor];
+      const [products, fused] = [attendByProducts(...leaves), scaledDotProductAttention(...leaves)];
+      expectClose(products, fused);
+      const gradients = [products, fused].map((y) => grad([y.square().sum()], leaves) as Tensor[]);
+      gradients[0]?.forEach((gradient, i) => expectClose(gradient, gradients[1]?.[i] ?? Number.NaN));
+    });
+  });
+
+  it('products: has the gradient of its differences', () => {
+    scope(() => gradientCheck(attendByProducts, inputs('float64', [1, 2, 3, 2])));
+  });
+
+  it('takes views that are not contiguous', () => {
+    scope(() => {
+      const [q, k, v] = inputs('bfloat16');
+      const swapped = [q, k, v].map((x) => x.transpose(1, 2)) as [Tensor, Tensor, Tensor]; // [B, T, H, E] read as [B, H, T, E]
+      const copies = swapped.map((x) => x.contiguous()) as [Tensor, Tensor, Tensor];
+      expectClose(attend(...swapped), attend(...copies));
+    });
+  });
+
+  it('each output is a mean of the values: constant values come out as they are', () => {
+    scope(() => {
+      for (const dtype of ['float32', 'bfloat16'] as const) {
+        const [q, k, v] = inputs(dtype);
+        const out = attend(q, k, v.zerosLike().add(0.5));
+        expect(out.dtype).toBe(dtype);
+        expectClose(out, v.zerosLike().add(0.5));
+      }
+    });
+  });
+});

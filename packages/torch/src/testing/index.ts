@@ -1,0 +1,6 @@
+// @halfway/torch/testing: what tests of numeric code need. No test runner is imported: failures are plain errors.
+
+export { type CloseOptions, expectClose } from './expectClose.js';
+export { expectNoLeak } from './expectNoLeak.js';
+export { type GradientCheckOptions, gradientCheck } from './gradientCheck.js';
+export { type Tolerance, tolerances } from './tolerances.js';

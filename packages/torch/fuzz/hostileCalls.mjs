@@ -27,7 +27,9 @@ function readTypedOperators() {
 }
 
 function readRawOperators() {
-  const unsafe = new Set(JSON.parse(readFileSync(new URL('../unsafe-ops.json', import.meta.url), 'utf8')).map(({ op }) => op));
+  const unsafe = new Set(
+    JSON.parse(readFileSync(new URL('../unsafe-ops.json', import.meta.url), 'utf8')).map(({ op }) => op),
+  );
   return torch
     .operatorNames()
     .filter((entry) => !unsafe.has(entry))
@@ -98,7 +100,8 @@ torch.setNumThreads(1);
 torch.memory.setBudget(budgetBytes);
 const only = option('only');
 const known = process.argv.includes('--raw') ? readRawOperators() : readTypedOperators();
-const operators = only === undefined ? known : known.filter(({ entry, name }) => entry === only || camel(name) === only);
+const operators =
+  only === undefined ? known : known.filter(({ entry, name }) => entry === only || camel(name) === only);
 const tally = { calls: 0, results: 0, gradients: 0, errors: {} };
 let failure;
 

@@ -1,4 +1,5 @@
-// See accelerator.h. libtorch caches its CUDA hooks at the first question about CUDA, so nothing may ask before the library is here.
+// See accelerator.h. libtorch caches its CUDA hooks at the first question about CUDA, so nothing may ask before the
+// library is here.
 #include "accelerator.h"
 
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -21,8 +22,10 @@ std::string LoadCuda() {
     return "this libtorch is a CPU build (there is no " + library.string() + "); run: npx halfway setup --cuda";
   }
   // Global, since libtorch_cuda registers its kernels and hooks with the libraries that are here already.
-  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) return std::string("CUDA could not be loaded: ") + dlerror();
-  if (at::detail::getCUDAHooks().deviceCount() < 1) return "the NVIDIA driver reports no usable GPU; look at nvidia-smi";
+  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr)
+    return std::string("CUDA could not be loaded: ") + dlerror();
+  if (at::detail::getCUDAHooks().deviceCount() < 1)
+    return "the NVIDIA driver reports no usable GPU; look at nvidia-smi";
   return "";
 }
 

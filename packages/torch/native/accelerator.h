@@ -1,4 +1,5 @@
-// CUDA in a process that is linked against the CPU part only: libtorch_cuda is loaded when a CUDA device is first named.
+// CUDA in a process that is linked against the CPU part only: libtorch_cuda is loaded when a CUDA device is first
+// named.
 #pragma once
 
 #include <string>

@@ -36,7 +36,8 @@ void RaisePeak(size_t live) {
   }
 }
 
-// In front of every block: how much room it has. 64 bytes, so that what follows keeps the alignment that kernels expect.
+// In front of every block: how much room it has. 64 bytes, so that what follows keeps the alignment that kernels
+// expect.
 struct alignas(64) BlockHeader {
   size_t bytes;
 };
@@ -50,8 +51,8 @@ size_t MappedBytes(size_t bytes) {
   return (bytes + sizeof(BlockHeader) + page - 1) / page * page;
 }
 
-// Large blocks are mapped at a boundary of huge pages and ask for them: with 4 kB pages an element-wise operator spends half of its time on
-// address translation.
+// Large blocks are mapped at a boundary of huge pages and ask for them: with 4 kB pages an element-wise operator spends
+// half of its time on address translation.
 void* MapBlock(size_t bytes) {
   const size_t wanted = MappedBytes(bytes);
   void* mapped = mmap(nullptr, wanted + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -87,8 +88,8 @@ void Release(void* data) {
   if (!Cache().Give(data, bytes)) FreeBlock(data);
 }
 
-// Frees kept blocks until what is held, live and kept, has room for `bytes` more: within the budget, and within twice the peak, so that
-// sizes no longer asked for do not pile up.
+// Frees kept blocks until what is held, live and kept, has room for `bytes` more: within the budget, and within twice
+// the peak, so that sizes no longer asked for do not pile up.
 void MakeRoom(size_t bytes) {
   constexpr size_t kAlwaysAllowed = 64 << 20;
   const size_t limit = std::min(budget_bytes.load(), std::max(2 * peak_bytes.load(), kAlwaysAllowed));

@@ -1,5 +1,6 @@
-// The accounting CPU allocator: libtorch's own allocation with a cache of blocks, a count of live and peak bytes and a budget. A request beyond the
-// budget is an OutOfMemoryError, where the system would kill the process minutes later. One per process.
+// The accounting CPU allocator: libtorch's own allocation with a cache of blocks, a count of live and peak bytes and a
+// budget. A request beyond the budget is an OutOfMemoryError, where the system would kill the process minutes later.
+// One per process.
 #pragma once
 
 #include <cstddef>

@@ -20,11 +20,15 @@ constexpr int kDeviceIndexes = 1024;
   Fail(ErrorKind::kTorch, "argument ", rule.name, " must be ", wanted);
 }
 
-bool IsNumber(napi_env env, napi_value value, double* number) { return napi_get_value_double(env, value, number) == napi_ok; }
+bool IsNumber(napi_env env, napi_value value, double* number) {
+  return napi_get_value_double(env, value, number) == napi_ok;
+}
 
-// JavaScript has one number type: a whole number is taken as an integer, as its Python spelling without a point would be.
+// JavaScript has one number type: a whole number is taken as an integer, as its Python spelling without a point would
+// be.
 c10::Scalar ScalarOf(double value) {
-  const bool is_whole = std::trunc(value) == value && std::fabs(value) < kMaxInteger && !(value == 0 && std::signbit(value));
+  const bool is_whole =
+      std::trunc(value) == value && std::fabs(value) < kMaxInteger && !(value == 0 && std::signbit(value));
   return is_whole ? c10::Scalar(static_cast<int64_t>(value)) : c10::Scalar(value);
 }
 
@@ -98,7 +102,8 @@ c10::IValue OneValue(const Invocation& call, const ArgumentRule& rule, napi_valu
 
 c10::IValue IntegerList(const ArgumentRule& rule, std::span<const double> entries) {
   if (rule.is_extent && entries.size() > kMaxExtent) {
-    Fail(ErrorKind::kShape, "argument ", rule.name, " must have at most ", kMaxExtent, " entries, got ", entries.size());
+    Fail(ErrorKind::kShape, "argument ", rule.name, " must have at most ", kMaxExtent, " entries, got ",
+         entries.size());
   }
   c10::List<int64_t> list;
   list.reserve(entries.size());
@@ -186,16 +191,19 @@ std::string DescribeOperands(const Invocation& call, const Operator& op) {
 
 const at::Tensor& FindTensor(const Environment& state, double handle) {
   const at::Tensor* tensor = state.tensors.Find(handle);
-  if (tensor == nullptr) Fail(ErrorKind::kDisposed, "a tensor is used after it was disposed; keep() it or return it from its scope");
+  if (tensor == nullptr)
+    Fail(ErrorKind::kDisposed, "a tensor is used after it was disposed; keep() it or return it from its scope");
   return *tensor;
 }
 
 std::span<const double> ListAt(const Environment& state, double position) {
   const SharedNumbers& lists = state.lists;
-  if (!(position >= 0 && position < static_cast<double>(lists.length))) Fail(ErrorKind::kTorch, "internal: no list at ", position);
+  if (!(position >= 0 && position < static_cast<double>(lists.length)))
+    Fail(ErrorKind::kTorch, "internal: no list at ", position);
   const auto at = static_cast<size_t>(position);
   const double count = lists.data[at];
-  if (!(count >= 0 && count < static_cast<double>(lists.length - at))) Fail(ErrorKind::kTorch, "internal: no list of ", count);
+  if (!(count >= 0 && count < static_cast<double>(lists.length - at)))
+    Fail(ErrorKind::kTorch, "internal: no list of ", count);
   return {lists.data + at + 1, static_cast<size_t>(count)};
 }
 
@@ -219,10 +227,12 @@ std::string ToText(napi_env env, napi_value value, const char* what) {
 at::Device DeviceOf(double code) {
   const int64_t number = ToInteger(code, "device");
   const int64_t type = number / kDeviceIndexes;
-  const bool is_known = number >= 0 && (type == static_cast<int64_t>(at::kCPU) || type == static_cast<int64_t>(at::kCUDA));
+  const bool is_known =
+      number >= 0 && (type == static_cast<int64_t>(at::kCPU) || type == static_cast<int64_t>(at::kCUDA));
   if (!is_known) Fail(ErrorKind::kDevice, "device must be 'cpu' or 'cuda:<index>', got number ", number);
   const at::Device device(static_cast<at::DeviceType>(type), static_cast<at::DeviceIndex>(number % kDeviceIndexes - 1));
-  if (device.is_cuda() && !CudaProblem().empty()) Fail(ErrorKind::kDevice, "device ", device, " cannot be used: ", CudaProblem());
+  if (device.is_cuda() && !CudaProblem().empty())
+    Fail(ErrorKind::kDevice, "device ", device, " cannot be used: ", CudaProblem());
   return device;
 }
 

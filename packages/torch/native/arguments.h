@@ -1,5 +1,5 @@
-// From what TypeScript passes to what libtorch takes. Every value is checked against the operator's schema here, before the call:
-// libtorch trusts boxed arguments, and a wrong one is a segmentation fault.
+// From what TypeScript passes to what libtorch takes. Every value is checked against the operator's schema here, before
+// the call: libtorch trusts boxed arguments, and a wrong one is a segmentation fault.
 //
 // How src/dispatch.ts passes a value:
 //   Tensor            a handle (>= 0), or -(k + 1) for the wrapped number at k in the list buffer

@@ -25,10 +25,11 @@ napi_value Backward(Invocation& call) {
   return nullptr;
 }
 
-// (outputs, inputs, gradients of outputs or an empty list, retainGraph, createGraph, allowUnused) -> count; then takeTensor
+// (outputs, inputs, gradients of outputs or an empty list, retainGraph, createGraph, allowUnused) -> count; then
+// takeTensor
 napi_value Grad(Invocation& call) {
-  std::vector<at::Tensor> gradients =
-      torch::autograd::grad(call.Tensors(0), call.Tensors(1), call.Tensors(2), call.Flag(3), call.Flag(4), call.Flag(5));
+  std::vector<at::Tensor> gradients = torch::autograd::grad(call.Tensors(0), call.Tensors(1), call.Tensors(2),
+                                                            call.Flag(3), call.Flag(4), call.Flag(5));
   call.state().results.clear();
   for (at::Tensor& gradient : gradients) call.state().results.emplace_back(std::move(gradient));
   return MakeNumber(call, static_cast<double>(gradients.size()));

@@ -1,6 +1,6 @@
-// Blocks of memory that were freed and are kept for the next request of their size. A training step asks for the same sizes each time;
-// malloc would give large ones back to the system and take them again, and touching new pages costs more than most operators
-// (docs/decisions/: an element-wise operator on 1 MB is 2 to 6 times faster with the cache).
+// Blocks of memory that were freed and are kept for the next request of their size. A training step asks for the same
+// sizes each time; malloc would give large ones back to the system and take them again, and touching new pages costs
+// more than most operators (docs/decisions/: an element-wise operator on 1 MB is 2 to 6 times faster with the cache).
 #pragma once
 
 #include <array>

@@ -34,8 +34,8 @@ void PushResult(std::deque<c10::IValue>& results, const c10::IValue& value) {
   for (const c10::IValue& entry : list) results.push_back(entry);
 }
 
-// (id, ...operands) -> the handle of the one tensor returned, its record written; else the number of results to be taken with
-// takeTensor and takeValue, where a list is its length and then its entries.
+// (id, ...operands) -> the handle of the one tensor returned, its record written; else the number of results to be
+// taken with takeTensor and takeValue, where a list is its length and then its entries.
 napi_value CallOperator(Invocation& call) {
   const Operator& op = OperatorAt(call, 0);
   Environment& state = call.state();
@@ -76,7 +76,8 @@ napi_value TakeValue(Invocation& call) {
   if (result.isBool()) return MakeBoolean(call, result.toBool());
   if (result.isString()) return MakeText(call, result.toStringRef());
   if (result.isDevice()) return MakeNumber(call, DeviceCode(result.toDevice()));
-  if (!result.isNone()) Fail(ErrorKind::kTorch, "results of type ", result.tagKind(), " have no counterpart in TypeScript");
+  if (!result.isNone())
+    Fail(ErrorKind::kTorch, "results of type ", result.tagKind(), " have no counterpart in TypeScript");
   napi_value nothing = nullptr;
   Check(napi_get_null(call.env(), &nothing), "napi_get_null");
   return nothing;

@@ -30,8 +30,12 @@ napi_value CountLoopThreads(Invocation& call) {
 
 napi_value LiveBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().live_bytes)); }
 napi_value PeakBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().peak_bytes)); }
-napi_value BudgetBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().budget_bytes)); }
-napi_value CachedBytes(Invocation& call) { return MakeNumber(call, static_cast<double>(ReadMemoryStats().cached_bytes)); }
+napi_value BudgetBytes(Invocation& call) {
+  return MakeNumber(call, static_cast<double>(ReadMemoryStats().budget_bytes));
+}
+napi_value CachedBytes(Invocation& call) {
+  return MakeNumber(call, static_cast<double>(ReadMemoryStats().cached_bytes));
+}
 
 napi_value ReleaseCache(Invocation&) {
   EmptyCache();

@@ -1,5 +1,6 @@
-// The state of one Node environment (the main thread, or one worker): tables, operators, and the two buffers shared with
-// TypeScript. Nothing in this addon is a C++ global, except the allocator's counters; so a handle never crosses threads.
+// The state of one Node environment (the main thread, or one worker): tables, operators, and the two buffers shared
+// with TypeScript. Nothing in this addon is a C++ global, except the allocator's counters; so a handle never crosses
+// threads.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -48,7 +49,8 @@ struct Environment {
   std::vector<c10::IValue> stack;
   std::deque<c10::IValue> results;
 
-  // In: lists and wrapped numbers (src/dispatch.ts writes, arguments.cc reads). Out: one tensor's description (records.h).
+  // In: lists and wrapped numbers (src/dispatch.ts writes, arguments.cc reads). Out: one tensor's description
+  // (records.h).
   SharedNumbers lists;
   SharedNumbers record;
 

@@ -20,8 +20,8 @@ struct Words {
   ErrorKind kind;
 };
 
-// libtorch throws most failures as one class; these phrases tell them apart. The first that occurs decides, so the order matters:
-// the rarest and surest come first. A message that says none of them is a TorchError.
+// libtorch throws most failures as one class; these phrases tell them apart. The first that occurs decides, so the
+// order matters: the rarest and surest come first. A message that says none of them is a TorchError.
 constexpr std::array kPhrases = {
     Words{"can't allocate memory", ErrorKind::kOutOfMemory},
     Words{"out of memory", ErrorKind::kOutOfMemory},

@@ -1,5 +1,5 @@
-// Failures on their way to TypeScript. A kind becomes a class there (src/errors.ts holds the same numbers); a message never has a
-// C++ backtrace.
+// Failures on their way to TypeScript. A kind becomes a class there (src/errors.ts holds the same numbers); a message
+// never has a C++ backtrace.
 #pragma once
 
 #include <c10/util/StringUtil.h>
@@ -36,8 +36,8 @@ struct Failure {
   std::string message;
 };
 
-// What went wrong, from inside a catch block: our own errors as they are, libtorch's by type and, where the type says nothing, by
-// its words; everything else as a plain failure. Never throws on.
+// What went wrong, from inside a catch block: our own errors as they are, libtorch's by type and, where the type says
+// nothing, by its words; everything else as a plain failure. Never throws on.
 Failure DescribeCurrentException();
 
 }  // namespace halfway

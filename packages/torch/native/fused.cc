@@ -1,5 +1,5 @@
-// Loops over all parameters, called once a training step with lists. They use libtorch's own _fused_* and _foreach_* operators and
-// record nothing for gradients. Nothing here waits for a device, except emaUpdate with a flag.
+// Loops over all parameters, called once a training step with lists. They use libtorch's own _fused_* and _foreach_*
+// operators and record nothing for gradients. Nothing here waits for a device, except emaUpdate with a flag.
 #include <ATen/Functions.h>
 #include <c10/core/GradMode.h>
 
@@ -44,14 +44,16 @@ void ExpectFlag(const std::optional<at::Tensor>& flag) {
   }
 }
 
-// The number of steps taken, one float32 number a parameter, goes up before the update that uses it; a skipped update takes it back.
+// The number of steps taken, one float32 number a parameter, goes up before the update that uses it; a skipped update
+// takes it back.
 void CountStep(const TensorVector& steps, const std::optional<at::Tensor>& found_inf) {
   at::_foreach_add_(steps, 1);
   if (found_inf) at::_foreach_sub_(steps, TensorVector(steps.size(), *found_inf));
 }
 
 // (params, grads, expAvgs, expAvgSqs, steps, lr, beta1, beta2, eps, weightDecay, foundInf or -1)
-// Decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2): p -= lr (mhat / (sqrt(vhat) + eps) + weightDecay p).
+// Decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2): p -= lr (mhat / (sqrt(vhat) + eps) + weightDecay
+// p).
 napi_value AdamwStep(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
   TensorVector params = call.Tensors(0);
@@ -71,7 +73,8 @@ napi_value AdamwStep(Invocation& call) {
   return nullptr;
 }
 
-// (params, grads, momentumBuffers or an empty list, lr, momentum, dampening, weightDecay, nesterov, isFirstStep, foundInf or -1)
+// (params, grads, momentumBuffers or an empty list, lr, momentum, dampening, weightDecay, nesterov, isFirstStep,
+// foundInf or -1)
 napi_value SgdStep(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
   TensorVector params = call.Tensors(0);
@@ -89,8 +92,8 @@ napi_value SgdStep(Invocation& call) {
 }
 
 // (params, grads, momentumBuffers, lr, momentum, weightDecay, trustCoefficient, isAdapted or 0 for each parameter)
-// LARS (You, Gitman and Ginsburg 2017): g' = g + weightDecay p, scaled by trust ||p|| / ||g'|| where adapted; m = momentum m + g';
-// p -= lr m.
+// LARS (You, Gitman and Ginsburg 2017): g' = g + weightDecay p, scaled by trust ||p|| / ||g'|| where adapted; m =
+// momentum m + g'; p -= lr m.
 napi_value LarsStep(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
   const TensorVector params = call.Tensors(0);
@@ -110,7 +113,8 @@ napi_value LarsStep(Invocation& call) {
       update = update.add(params[i], weight_decay);
       const at::Tensor param_norm = params[i].norm();
       const at::Tensor update_norm = update.norm();
-      const at::Tensor ratio = at::where(param_norm.mul(update_norm).gt(0), param_norm.div(update_norm).mul(trust), 1.0);
+      const at::Tensor ratio =
+          at::where(param_norm.mul(update_norm).gt(0), param_norm.div(update_norm).mul(trust), 1.0);
       update = update.mul(ratio);
     }
     buffers[i].mul_(momentum).add_(update);
@@ -119,7 +123,8 @@ napi_value LarsStep(Invocation& call) {
   return nullptr;
 }
 
-// (averaged, source, momentum, skip or -1): averaged = momentum averaged + (1 - momentum) source, unless the flag is set
+// (averaged, source, momentum, skip or -1): averaged = momentum averaged + (1 - momentum) source, unless the flag is
+// set
 napi_value EmaUpdate(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
   const TensorVector averaged = call.Tensors(0);
@@ -159,10 +164,12 @@ napi_value ClipGradNorm(Invocation& call) {
   return MakeTensor(call, norm);
 }
 
-// (tensors) -> one float32 number: 1 when every element is finite, else 0. The largest magnitude is finite exactly then.
+// (tensors) -> one float32 number: 1 when every element is finite, else 0. The largest magnitude is finite exactly
+// then.
 napi_value AllFinite(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
-  return MakeTensor(call, at::isfinite(NormOf(call.Tensors(0), std::numeric_limits<double>::infinity())).to(at::kFloat));
+  return MakeTensor(call,
+                    at::isfinite(NormOf(call.Tensors(0), std::numeric_limits<double>::infinity())).to(at::kFloat));
 }
 
 // (params); their gradients become undefined

@@ -71,7 +71,9 @@ napi_value SetGeneratorState(Invocation& call) {
   return nullptr;
 }
 
-napi_value DisposeGenerator(Invocation& call) { return MakeBoolean(call, call.state().generators.Erase(call.Number(0)).has_value()); }
+napi_value DisposeGenerator(Invocation& call) {
+  return MakeBoolean(call, call.state().generators.Erase(call.Number(0)).has_value());
+}
 
 }  // namespace
 

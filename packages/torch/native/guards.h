@@ -1,5 +1,5 @@
-// Checks of single operators that libtorch itself forgets: arguments that fit the schema and yet corrupt memory, divide by zero or never
-// end. Each was found by fuzz/hostileCalls.mjs; the comment beside it is the reproducer.
+// Checks of single operators that libtorch itself forgets: arguments that fit the schema and yet corrupt memory, divide
+// by zero or never end. Each was found by fuzz/hostileCalls.mjs; the comment beside it is the reproducer.
 #pragma once
 
 #include <ATen/core/ivalue.h>

@@ -1,5 +1,6 @@
-// Handles: numbers that stand for C++ objects in TypeScript. A handle is a slot number and the slot's generation; using one after
-// its object was disposed finds another generation in the slot and therefore nothing. It can never touch freed memory.
+// Handles: numbers that stand for C++ objects in TypeScript. A handle is a slot number and the slot's generation; using
+// one after its object was disposed finds another generation in the slot and therefore nothing. It can never touch
+// freed memory.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ class HandleTable {
   double Insert(T value) {
     uint32_t slot = 0;
     if (free_.empty()) {
-      if (slots_.size() >= kMaxSlots) Fail(ErrorKind::kOutOfMemory, "more than ", kMaxSlots, " live handles; use scope()");
+      if (slots_.size() >= kMaxSlots)
+        Fail(ErrorKind::kOutOfMemory, "more than ", kMaxSlots, " live handles; use scope()");
       slot = static_cast<uint32_t>(slots_.size());
       slots_.emplace_back();
     } else {

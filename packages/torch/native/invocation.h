@@ -1,4 +1,5 @@
-// One call from TypeScript into this addon: its arguments, the environment it belongs to, and the frame that lets no exception out.
+// One call from TypeScript into this addon: its arguments, the environment it belongs to, and the frame that lets no
+// exception out.
 #pragma once
 
 #include <node_api.h>

@@ -9,10 +9,28 @@
 namespace halfway {
 namespace {
 
-// Arguments that hold one number a dimension. A list of millions here is never meant, and some kernels trust its length.
+// Arguments that hold one number a dimension. A list of millions here is never meant, and some kernels trust its
+// length.
 constexpr std::array<std::string_view, 19> kExtentNames = {
-    "size",    "sizes",    "shape",  "dim",      "dims",   "repeats",     "pad",        "padding",     "stride",         "strides",
-    "shifts",  "dilation", "kernel_size", "output_size", "output_padding", "normalized_shape", "start_dim", "source", "destination",
+    "size",
+    "sizes",
+    "shape",
+    "dim",
+    "dims",
+    "repeats",
+    "pad",
+    "padding",
+    "stride",
+    "strides",
+    "shifts",
+    "dilation",
+    "kernel_size",
+    "output_size",
+    "output_padding",
+    "normalized_shape",
+    "start_dim",
+    "source",
+    "destination",
 };
 
 struct TypeParts {
@@ -96,7 +114,8 @@ ArgumentRule RuleOf(const c10::Argument& argument) {
   return rule;
 }
 
-// The argument that a return is: both carry the same written alias set, as in `add_(Tensor(a!) self, ...) -> Tensor(a!)`.
+// The argument that a return is: both carry the same written alias set, as in `add_(Tensor(a!) self, ...) ->
+// Tensor(a!)`.
 int WrittenArgument(const c10::FunctionSchema& schema, const c10::Argument& result) {
   const c10::AliasInfo* alias = result.alias_info();
   if (alias == nullptr || !alias->isWrite()) return -1;
@@ -128,7 +147,8 @@ Operator ResolveOperator(const std::string& name, const std::string& overload) {
   auto found = c10::Dispatcher::singleton().findSchema({name, overload});
   if (!found) {
     const std::string written = overload.empty() ? name : name + "." + overload;
-    Fail(ErrorKind::kTorch, "operator ", written, " is not in this libtorch; operators are written namespace::name.overload");
+    Fail(ErrorKind::kTorch, "operator ", written,
+         " is not in this libtorch; operators are written namespace::name.overload");
   }
   return Operator(*found);
 }

@@ -1,4 +1,5 @@
-// An operator as the dispatcher knows it, with its schema compiled into what one call needs to check and convert its arguments.
+// An operator as the dispatcher knows it, with its schema compiled into what one call needs to check and convert its
+// arguments.
 #pragma once
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -36,8 +37,8 @@ struct ArgumentRule {
   bool element_is_optional = false;  // Tensor?[]
   bool is_keyword_only = false;
   bool is_written = false;
-  bool is_extent = false;         // an int list with one entry a dimension, or a few: bounded in length
-  int list_length = 0;            // n of int[n]; 0: any length
+  bool is_extent = false;               // an int list with one entry a dimension, or a few: bounded in length
+  int list_length = 0;                  // n of int[n]; 0: any length
   std::optional<c10::IValue> fallback;  // the schema's default
 };
 

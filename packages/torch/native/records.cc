@@ -9,9 +9,12 @@ namespace {
 // Tensors without memory of the usual kind (sparse, quantized, meta, lazy zeros) have no counterpart in TypeScript.
 void ExpectOrdinary(const at::Tensor& tensor) {
   DtypeOf(static_cast<double>(tensor.scalar_type()));
-  if (tensor.layout() != at::Layout::Strided) Fail(ErrorKind::kTorch, "results must be strided tensors, got ", tensor.layout());
-  if (!tensor.is_cpu() && !tensor.is_cuda()) Fail(ErrorKind::kDevice, "results on ", tensor.device(), " are not supported");
-  if (tensor._is_zerotensor() || tensor.is_nested()) Fail(ErrorKind::kTorch, "results without memory of their own are not supported");
+  if (tensor.layout() != at::Layout::Strided)
+    Fail(ErrorKind::kTorch, "results must be strided tensors, got ", tensor.layout());
+  if (!tensor.is_cpu() && !tensor.is_cuda())
+    Fail(ErrorKind::kDevice, "results on ", tensor.device(), " are not supported");
+  if (tensor._is_zerotensor() || tensor.is_nested())
+    Fail(ErrorKind::kTorch, "results without memory of their own are not supported");
 }
 
 }  // namespace
@@ -21,7 +24,8 @@ void WriteRecord(const Environment& state, const at::Tensor& tensor) {
   ExpectOrdinary(tensor);
   const at::IntArrayRef sizes = tensor.sizes();
   if (sizes.size() + header > state.record.length) {
-    Fail(ErrorKind::kShape, "a tensor may have at most ", state.record.length - header, " dimensions, got ", sizes.size());
+    Fail(ErrorKind::kShape, "a tensor may have at most ", state.record.length - header, " dimensions, got ",
+         sizes.size());
   }
   double* record = state.record.data;
   record[0] = static_cast<double>(sizes.size());

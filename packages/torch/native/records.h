@@ -1,4 +1,5 @@
-// How a tensor is described to TypeScript: into the shared record buffer, without making an object. Layout (src/native.ts):
+// How a tensor is described to TypeScript: into the shared record buffer, without making an object. Layout
+// (src/native.ts):
 //   [0] rank  [1] dtype  [2] device  [3 ...] sizes
 #pragma once
 

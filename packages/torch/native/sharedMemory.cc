@@ -33,7 +33,8 @@ void Unmap(napi_env, void*, void* hint) {
   delete mapping;
 }
 
-// (bytes) -> file descriptor of a new anonymous file of that size, full of zeros; closed on exec unless handed on by spawn
+// (bytes) -> file descriptor of a new anonymous file of that size, full of zeros; closed on exec unless handed on by
+// spawn
 napi_value CreateSharedFile(Invocation& call) {
   const size_t bytes = SizeAt(call, 0);
   const int file = memfd_create("halfway", MFD_CLOEXEC);
@@ -47,7 +48,8 @@ napi_value CreateSharedFile(Invocation& call) {
   return MakeNumber(call, file);
 }
 
-// (file descriptor, bytes) -> ArrayBuffer; unmapped when the buffer is collected. The descriptor may be closed before that.
+// (file descriptor, bytes) -> ArrayBuffer; unmapped when the buffer is collected. The descriptor may be closed before
+// that.
 napi_value MapSharedFile(Invocation& call) {
   const int file = static_cast<int>(call.Integer(0));
   const size_t bytes = SizeAt(call, 1);

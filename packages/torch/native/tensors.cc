@@ -34,7 +34,8 @@ size_t CountElements(const std::vector<int64_t>& sizes) {
   size_t count = 1;
   for (int64_t size : sizes) {
     if (size < 0) Fail(ErrorKind::kShape, "sizes must not be negative, got ", at::IntArrayRef(sizes));
-    if (__builtin_mul_overflow(count, static_cast<size_t>(size), &count)) Fail(ErrorKind::kShape, "the shape is too large");
+    if (__builtin_mul_overflow(count, static_cast<size_t>(size), &count))
+      Fail(ErrorKind::kShape, "the shape is too large");
   }
   return count;
 }
@@ -47,8 +48,8 @@ napi_value FromBytes(Invocation& call) {
   const at::Device device = DeviceOf(call.Number(3));
   const size_t wanted = CountElements(sizes) * c10::elementSize(dtype);
   if (bytes.size != wanted) {
-    Fail(ErrorKind::kShape, "a ", DtypeName(dtype), " tensor of shape ", at::IntArrayRef(sizes), " has ", wanted, " bytes, got ",
-         bytes.size);
+    Fail(ErrorKind::kShape, "a ", DtypeName(dtype), " tensor of shape ", at::IntArrayRef(sizes), " has ", wanted,
+         " bytes, got ", bytes.size);
   }
   at::Tensor tensor = at::empty(sizes, at::TensorOptions().dtype(dtype));
   if (wanted > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, wanted);
@@ -82,7 +83,8 @@ napi_value Item(Invocation& call) {
   if (value.isFloatingPoint()) return MakeNumber(call, value.toDouble());
   if (value.isComplex()) Fail(ErrorKind::kDtype, "a complex number is not a number; take viewAsReal() first");
   const int64_t integer = value.toLong();
-  if (std::abs(static_cast<double>(integer)) < 9007199254740992.0) return MakeNumber(call, static_cast<double>(integer));
+  if (std::abs(static_cast<double>(integer)) < 9007199254740992.0)
+    return MakeNumber(call, static_cast<double>(integer));
   napi_value result = nullptr;
   Check(napi_create_bigint_int64(call.env(), integer, &result), "napi_create_bigint_int64");
   return result;
@@ -93,7 +95,8 @@ void AdjustExternalMemory(const Invocation& call, int64_t bytes) {
   if (bytes != 0) Check(napi_adjust_external_memory(call.env(), bytes, &total), "napi_adjust_external_memory");
 }
 
-// (handle); tells V8 how much the collector frees when it finds this tensor unreachable. For tensors that no scope ends.
+// (handle); tells V8 how much the collector frees when it finds this tensor unreachable. For tensors that no scope
+// ends.
 napi_value Charge(Invocation& call) {
   const at::Tensor& tensor = call.Tensor(0);
   const auto bytes = static_cast<int64_t>(tensor.nbytes());

@@ -5,7 +5,7 @@ import { applySettings } from '../config/settings.js';
 import { shippedPhotos } from '../config/shippedPhotos.js';
 import { BadResult } from './failure.js';
 import { collect, wholeNumber } from './flags.js';
-import { printResult, showLive } from './output.js';
+import { plainOrLive, printResult } from './output.js';
 
 interface PreviewFlags {
   readonly recipe: string;
@@ -71,7 +71,8 @@ function checkCommand(): Command {
       const { describeData, formatDescription } = await import('../data/describeData.js');
       const config = parseConfig(applySettings({}, set), '--set');
       const source = openSource(data ?? shippedPhotos('train'));
-      const onProgress = (done: number, total: number): void => showLive(`${done} of ${total} photos`);
+      const show = plainOrLive();
+      const onProgress = (done: number, total: number): void => show(`${done} of ${total} photos`);
       const description = await describeData(source, { config, onProgress });
       printResult(description, formatDescription(description), json === true);
       if (description.hasTooManyBad) throw new BadResult('too many photos cannot be read');

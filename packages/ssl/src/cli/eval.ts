@@ -3,7 +3,7 @@ import { shippedPhotos } from '../config/shippedPhotos.js';
 import type { EvalTask } from '../eval/encoderTasks.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
 import { UsageError } from './failure.js';
-import { printResult, say, showLive } from './output.js';
+import { plainOrLive, printResult, say } from './output.js';
 
 const EVAL_TASKS = ['r2', 'knn', 'linear'] as const satisfies readonly EvalTask[];
 
@@ -62,7 +62,7 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
     ...(test === undefined ? {} : { test }),
     ...(flags.features === undefined ? {} : { features: flags.features }),
     ...(flags.baseline === undefined ? {} : { baseline: flags.baseline }),
-    onProgress: (text) => (process.stderr.isTTY ? showLive(text) : say(text)),
+    onProgress: plainOrLive(),
   });
   const figures = {
     source: report.source,

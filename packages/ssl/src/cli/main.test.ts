@@ -1,13 +1,16 @@
 /** The command line: its options are fixed here, its words and exit codes for those who use it wrongly. */
 import type { Command } from 'commander';
-import { describe, expect, it } from 'vitest';
-import { createProgram } from './main.js';
+import { describe, expect, it, vi } from 'vitest';
+import { createProgram, main } from './main.js';
 import { runProgram, lastJson } from './runProgram.case.js';
 
 /** `command: --flag <value> ...` for every command, in order. */
 function flagsOf(command: Command, prefix = ''): string[] {
   const name = `${prefix}${command.name()}`;
-  const flags = [...command.registeredArguments.map((argument) => `[${argument.name()}]`), ...command.options.map(({ flags: f }) => f)];
+  const flags = [
+    ...command.registeredArguments.map((argument) => `[${argument.name()}]`),
+    ...command.options.map(({ flags: f }) => f),
+  ];
   return [`${name}: ${flags.join(' ')}`.trim(), ...command.commands.flatMap((child) => flagsOf(child, `${name} `))];
 }
 
@@ -42,29 +45,66 @@ describe('halfway', () => {
     [['data', 'prevew'], 'halfway: there is no command prevew; did you mean preview?\n'],
     [['pretrain', '--recpe', 'x'], "halfway: unknown option '--recpe'\n(Did you mean --recipe?)\n"],
     [['pretrain'], 'halfway: --recipe: must be named, got none; one of paper/vicreg-rot, quickstart, '],
-    [['pretrain', '--recipe', 'small/vicreg'], 'halfway: --out: a run folder must be named, got none; for example --out runs/a\n'],
-    [['pretrain', '--steps', '1.5'], "halfway: option '--steps <n>' argument '1.5' is invalid. must be a whole number from 1.\n"],
+    [
+      ['pretrain', '--recipe', 'small/vicreg'],
+      'halfway: --out: a run folder must be named, got none; for example --out runs/a\n',
+    ],
+    [
+      ['pretrain', '--steps', '1.5'],
+      "halfway: option '--steps <n>' argument '1.5' is invalid. must be a whole number from 1.\n",
+    ],
     [['pretrain', '--recipe', 'smal/vicreg'], 'got smal/vicreg; did you mean small/vicreg?\n'],
-    [['pretrain', '--recipe', 'small/vicreg', '--set', 'recon.lamda=3'], 'no key recon.lamda; did you mean recon.lambda?\n'],
+    [
+      ['pretrain', '--recipe', 'small/vicreg', '--set', 'recon.lamda=3'],
+      'no key recon.lamda; did you mean recon.lambda?\n',
+    ],
     [['eval', 'runs/a', '--tasks', 'r2,kn'], 'halfway: --tasks: must be of r2, knn, linear, got kn\n'],
     [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
   ];
   it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {
     for (const [args, message] of wrong) {
-      const { code, stdout, stderr } = await runProgram(args);
-      expect([args, stderr.includes(message), stderr.includes('    at ')]).toEqual([args, true, false]);
-      expect([args, code, stdout]).toEqual([args, 2, '']);
+      const written = { stdout: '', stderr: '' };
+      const spies = (['stdout', 'stderr'] as const).map((name) =>
+        vi.spyOn(process[name], 'write').mockImplementation((text) => {
+          written[name] += String(text);
+          return true;
+        }),
+      );
+      const code = await main(args);
+      for (const spy of spies) spy.mockRestore();
+      expect([args, written.stderr.includes(message), written.stderr.includes('    at ')]).toEqual([args, true, false]);
+      expect([args, code, written.stdout]).toEqual([args, 2, '']);
     }
   });
 
   it('fails with 1, and with --json tells machines why', async () => {
-    const failed = await runProgram(['pretrain', '--recipe', 'small/vicreg', '--data', '/nowhere', '--out', '/tmp/never-made', '--json']);
-    expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('halfway: data: the path must exist, got /nowhere')]);
+    const failed = await runProgram([
+      'pretrain',
+      '--recipe',
+      'small/vicreg',
+      '--data',
+      '/nowhere',
+      '--out',
+      '/tmp/never-made',
+      '--json',
+    ]);
+    expect([failed.code, failed.stderr]).toEqual([
+      1,
+      expect.stringContaining('halfway: data: the path must exist, got /nowhere'),
+    ]);
     expect(lastJson(failed)['error']).toContain('/nowhere');
   });
 
   it('shows what follows from a recipe without training', async () => {
-    const result = await runProgram(['pretrain', '--recipe', 'paper/vicreg-rot', '--set', 'train.batch=1024', '--dry-run', '--json']);
+    const result = await runProgram([
+      'pretrain',
+      '--recipe',
+      'paper/vicreg-rot',
+      '--set',
+      'train.batch=1024',
+      '--dry-run',
+      '--json',
+    ]);
     expect(result.code).toBe(0);
     expect(lastJson(result)).toMatchObject({
       config: { train: { batch: 1024 }, transform: { rotationDeg: 45 } },

@@ -16,7 +16,16 @@ describe('texts for people', () => {
 
   it('show a row: bar, time left, speed, terms, data wait, rank', () => {
     const row = {
-      ...{ step: 50, loss: 3.25, recon: 0.125, lr: 1e-3, gradNorm: 1, imagesPerSecond: 640, dataWaitMs: 3, stepMs: 100 },
+      ...{
+        step: 50,
+        loss: 3.25,
+        recon: 0.125,
+        lr: 1e-3,
+        gradNorm: 1,
+        imagesPerSecond: 640,
+        dataWaitMs: 3,
+        stepMs: 100,
+      },
       ...{ featureStd: 0.9, effectiveRank: 17.04 },
     };
     expect(rowText(row, 200, { split: { dim: 256, equivariantDim: 128, equiFirst: false, clsEqui: 'ignore' } })).toBe(

@@ -28,6 +28,20 @@ export function showLive(text: string): void {
   hasLiveLine = true;
 }
 
+const PLAIN_EVERY_MS = 10_000;
+
+/** Progress as texts that replace each other: live on a terminal, elsewhere a whole line now and then. */
+export function plainOrLive(): (text: string) => void {
+  let saidAt = -Infinity;
+  return (text) => {
+    showLive(text);
+    const now = performance.now();
+    if (process.stderr.isTTY || now - saidAt < PLAIN_EVERY_MS) return;
+    saidAt = now;
+    say(text);
+  };
+}
+
 /** Ends the live line, so that what follows has a line of its own. */
 export function endLiveLine(): void {
   if (hasLiveLine) process.stderr.write('\n');

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { wholeNumber } from './flags.js';
-import { printResult, say, showLive } from './output.js';
+import { plainOrLive, printResult, say } from './output.js';
+import { stopOnSignals } from './signals.js';
 
 interface QuickstartFlags {
   readonly out: string;
@@ -17,13 +18,18 @@ export function quickstartCommand(): Command {
     .option('--seed <n>', 'seed of both trainings', wholeNumber(), 0)
     .option('--steps <n>', "steps of each training, instead of the recipe's", wholeNumber(1))
     .option('--json', 'print the comparison as one JSON object')
-    .addHelpText('after', '\nExamples:\n  halfway quickstart\n  halfway quickstart --out runs/short --steps 200')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  halfway quickstart\n  halfway quickstart --out runs/short --steps 200\n\nCtrl-C saves and stops; the same command goes on.',
+    )
     .action(async ({ out, seed, steps, json }: QuickstartFlags) => {
       const { quickstart } = await import('../reproduce/quickstart.js');
+      const show = plainOrLive();
       const { table: _table, ...result } = await quickstart({
         ...{ out, seed },
         ...(steps === undefined ? {} : { steps }),
-        onText: (text, isLive) => (isLive ? showLive(text) : say(text)),
+        onText: (text, isLive) => (isLive ? show(text) : say(text)),
+        signal: stopOnSignals(),
       });
       printResult(result, '', json === true);
     });

@@ -18,7 +18,13 @@ function errorOf(tree: unknown): { readonly message: string; readonly path: stri
 describe('parseConfig', () => {
   it('fills in every default, and the result parses to itself', () => {
     const config = parseConfig({}, 'test');
-    expect(config.recon).toMatchObject({ target: 'none', lambda: 1, intermediates: 2, fill: 'zeros', sharedCrop: false });
+    expect(config.recon).toMatchObject({
+      target: 'none',
+      lambda: 1,
+      intermediates: 2,
+      fill: 'zeros',
+      sharedCrop: false,
+    });
     expect(parseConfig(config, 'test')).toEqual(config);
     expect(parseConfig(undefined, 'an empty file')).toEqual(config);
   });
@@ -52,7 +58,11 @@ describe('parseConfig', () => {
 
   it('checks rules that span keys, and says what to use', () => {
     const cases: [tree: object, path: string, message: string][] = [
-      [{ model: { imagePx: 36, patch: 8 } }, 'model.imagePx', 'must be a multiple of model.patch 8, got 36; use 32 or 40'],
+      [
+        { model: { imagePx: 36, patch: 8 } },
+        'model.imagePx',
+        'must be a multiple of model.patch 8, got 36; use 32 or 40',
+      ],
       [{ model: { imagePx: 4, patch: 8 } }, 'model.imagePx', 'must be a multiple of model.patch 8, got 4; use 8'],
       [{ split: { dim: 64 } }, 'split.equivariantDim', 'must be below split.dim 64, got 256; use 32'],
       [{ model: { size: 'custom', widthDim: 100 } }, 'model.numHeads', 'must divide model.widthDim 100, got 6'],

@@ -55,7 +55,10 @@ function valueOf(node: JsonSchema): fc.Arbitrary<unknown> {
     case 'boolean':
       return fc.boolean();
     case 'integer':
-      return fc.integer({ min: node.minimum ?? (node.exclusiveMinimum ?? 0) + 1, max: Math.min(node.maximum ?? 512, 512) });
+      return fc.integer({
+        min: node.minimum ?? (node.exclusiveMinimum ?? 0) + 1,
+        max: Math.min(node.maximum ?? 512, 512),
+      });
     case 'number': {
       const low = node.minimum ?? (node.exclusiveMinimum === undefined ? -10 : node.exclusiveMinimum + 1e-3);
       const high = node.maximum ?? (node.exclusiveMaximum === undefined ? 100 : node.exclusiveMaximum - 1e-3);

@@ -45,7 +45,10 @@ describe('random configurations', () => {
   });
 
   it('of random settings are accepted or refused', () => {
-    const setting = fc.oneof(fc.string(), fc.tuple(fc.string(), fc.string()).map(([key, value]) => `${key}=${value}`));
+    const setting = fc.oneof(
+      fc.string(),
+      fc.tuple(fc.string(), fc.string()).map(([key, value]) => `${key}=${value}`),
+    );
     fc.assert(
       fc.property(fc.array(setting, { maxLength: 3 }), (settings) => {
         try {

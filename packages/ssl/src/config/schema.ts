@@ -1,7 +1,7 @@
 /**
  * The one schema of a run: types, defaults, JSON Schema and `--set` keys all come from here.
  *
- * A key that nothing reads fails a test (config/reads.test.ts). The text in `.describe` is the documentation of the key;
+ * A key that changes nothing fails a test (train/everyKey.test.ts). The text in `.describe` is the documentation of the key;
  * numbers in brackets such as (E.5-23) point at the open points of the paper listed in docs/open-points.md.
  */
 import { z } from 'zod';
@@ -142,7 +142,9 @@ const augment = z.strictObject({
     .default('all')
     .describe('all: crop, flip and photometric; rot: crop and flip only; none: centre square (E.5-26)'),
   cropScale: rangeOf(positive.max(1)).default([0.08, 1]).describe('area of a random resized crop over the photo'),
-  cropRatio: rangeOf(positive).default([3 / 4, 4 / 3]).describe('aspect ratio of the crop'),
+  cropRatio: rangeOf(positive)
+    .default([3 / 4, 4 / 3])
+    .describe('aspect ratio of the crop'),
   flipProb: fraction.default(0.5),
   jitterProb: fraction.default(0.8),
   brightness: fraction.default(0.4),
@@ -155,7 +157,9 @@ const augment = z.strictObject({
     .readonly()
     .default([1, 0.1])
     .describe('probability of blur on the first and the second view'),
-  blurSigmaPx: rangeOf(z.number().min(0)).default([0.1, 2]).describe('Gaussian sigma, pixels at 224, scaled to the view'),
+  blurSigmaPx: rangeOf(z.number().min(0))
+    .default([0.1, 2])
+    .describe('Gaussian sigma, pixels at 224, scaled to the view'),
   solarizeProb: z
     .tuple([fraction, fraction])
     .readonly()
@@ -195,7 +199,12 @@ const train = z.strictObject({
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')
     .describe('auto: bfloat16 where a probe shows it faster on this CPU'),
-  threads: z.number().int().min(0).default(0).describe('threads of the engine; 0: the cores that decode processes leave over'),
+  threads: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('threads of the engine; 0: the cores that decode processes leave over'),
 });
 
 const data = z.strictObject({

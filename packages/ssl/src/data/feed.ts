@@ -60,7 +60,7 @@ export class Feed {
   private readonly freeBanks: number[];
   private readonly filling: Promise<FilledBank>[] = [];
   private nextStep: number;
-  private failure: unknown;
+  private failure: Error | undefined;
 
   private constructor(options: FeedOptions, pool: DecodePool) {
     this.options = options;
@@ -117,8 +117,8 @@ export class Feed {
       const filled = await filling;
       return this.hostBatch(filled, performance.now() - startedAt);
     } catch (error) {
-      this.failure = error;
-      throw error;
+      this.failure = error instanceof Error ? error : new Error(String(error));
+      throw this.failure;
     }
   }
 

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { RunError } from '../errors.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { PretrainSummary } from '../protocol/run.js';
+import { RunFolder } from '../run/runFolder.js';
+import { InterruptedError } from '../train/pretrain.js';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/halfway.js', import.meta.url));
 const POLL_MS = 1000;
@@ -22,7 +24,7 @@ export interface Arm {
   readonly seed: number;
   /** `--set` values, such as `recon.target=none`. */
   readonly settings: readonly string[];
-  readonly steps?: number;
+  readonly steps: number;
 }
 
 /** How far an arm is; `last` is absent until its first row of metrics. */
@@ -31,58 +33,103 @@ export interface ArmProgress {
   readonly last?: MetricRow;
 }
 
+export interface TrainArmsOptions {
+  /** Told once a second. */
+  readonly onProgress: (progress: readonly ArmProgress[]) => void;
+  /** Asks all arms to save and stop. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Trains all arms at once and resolves to their summaries, in order. An arm whose folder holds a finished run is not
- * trained again; an interrupted one goes on where it stopped.
+ * trained again; an interrupted one goes on where it stopped. When this settles, no arm is running any more.
  *
- * @throws RunError with the last lines of an arm that failed; the others are stopped first
+ * @throws RunError with the last lines of an arm that failed, after the others were saved and stopped; InterruptedError
+ * when `signal` stopped them
  */
 export async function trainArms(
   arms: readonly Arm[],
-  onProgress: (progress: readonly ArmProgress[]) => void,
+  { onProgress, signal }: TrainArmsOptions,
 ): Promise<PretrainSummary[]> {
+  for (const arm of arms) requireSameRun(arm);
   const children: ChildProcess[] = [];
   const stopAll = (): void => {
     for (const child of children) child.kill('SIGTERM');
   };
-  const timer = setInterval(() => {
-    onProgress(arms.map(progressOf));
-  }, POLL_MS);
+  signal.addEventListener('abort', stopAll);
+  const timer = setInterval(() => onProgress(arms.map(progressOf)), POLL_MS);
   try {
-    return await Promise.all(arms.map((arm) => trainArm(arm, (child) => children.push(child))));
-  } catch (error) {
-    stopAll();
-    throw error;
+    requireNotStopped(signal);
+    const ended = arms.map((arm) => {
+      const child = startArm(arm);
+      children.push(child);
+      return endOf(arm, child).catch((error: unknown) => {
+        stopAll();
+        throw error;
+      });
+    });
+    const results = await Promise.allSettled(ended);
+    requireNotStopped(signal);
+    // The first that failed of itself; those that it took with it say only that they were stopped.
+    const failures = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []));
+    if (failures.length > 0) throw failures.find((error) => !(error instanceof InterruptedError)) ?? failures[0];
+    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   } finally {
     clearInterval(timer);
+    signal.removeEventListener('abort', stopAll);
   }
 }
 
-function trainArm(arm: Arm, onStart: (child: ChildProcess) => void): Promise<PretrainSummary> {
+/** A folder of an earlier call with other numbers: said before anything is started. */
+function requireSameRun({ runDir, steps, seed }: Arm): void {
+  if (!hasRun(runDir)) return;
+  const { totalSteps, seed: seedThere } = RunFolder.open(runDir).manifest();
+  if (totalSteps === steps && seedThere === seed) return;
+  throw new RunError(
+    `quickstart: a folder holds trainings of one length and seed, got ${steps} steps with seed ${seed} for ${runDir}, ` +
+      `which has ${totalSteps} steps with seed ${seedThere}; choose another folder with --out`,
+  );
+}
+
+function startArm(arm: Arm): ChildProcess {
   const args = [
     ...['pretrain', '--recipe', arm.recipe, '--out', arm.runDir, '--seed', String(arm.seed), '--json'],
-    ...['--data', ...arm.data],
-    ...(arm.steps === undefined ? [] : ['--steps', String(arm.steps)]),
+    ...['--steps', String(arm.steps), '--data', ...arm.data],
     ...arm.settings.flatMap((setting) => ['--set', setting]),
-    ...(existsSync(join(arm.runDir, 'run.json')) ? ['--resume'] : []),
+    ...(hasRun(arm.runDir) ? ['--resume'] : []),
   ];
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  onStart(child);
+  return spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+function endOf(arm: Arm, child: ChildProcess): Promise<PretrainSummary> {
   const output: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {
       if (status === 0) resolve(JSON.parse(output.stdout.trim().split('\n').at(-1) ?? '') as PretrainSummary);
-      else reject(new RunError(failureOf(arm, output.stderr, signal)));
+      else reject(failureOf(arm, output.stderr, signal));
     });
   });
 }
 
-function failureOf(arm: Arm, stderr: string, signal: NodeJS.Signals | null): string {
-  const reason = stderr.trim().split('\n').slice(-3).join('\n') || `signal ${signal ?? 'unknown'}`;
-  return `quickstart: training "${arm.name}" must finish, got:\n${reason}\nrun the same command again to go on where it stopped`;
+function failureOf({ name, runDir }: Arm, stderr: string, signal: NodeJS.Signals | null): Error {
+  const reason = stderr.trim().split('\n').at(-1)?.replace('halfway: ', '') ?? '';
+  if (reason.startsWith('pretrain: stopped at')) return new InterruptedError(reason);
+  return new RunError(
+    `quickstart: training "${name}" must finish, got: ${reason === '' ? (signal ?? 'no message') : reason}\n` +
+      `its whole log is ${join(runDir, 'train.log')}; once that is mended, the same command goes on where it stopped`,
+  );
+}
+
+function requireNotStopped(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  throw new InterruptedError('quickstart: stopped, what was trained is saved; the same command goes on');
+}
+
+function hasRun(runDir: string): boolean {
+  return existsSync(join(runDir, 'run.json'));
 }
 
 function progressOf({ name, runDir }: Arm): ArmProgress {

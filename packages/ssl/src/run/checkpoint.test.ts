@@ -39,7 +39,11 @@ describe('checkpoints', () => {
     const dir = newRun();
     write(dir, 7);
     const read = readLatestCheckpoint(dir);
-    expect([read.step, read.unlogged.rows, read.unlogged.names]).toEqual([7, [[Math.fround(0.1), 1]], ['loss', 'finite']]);
+    expect([read.step, read.unlogged.rows, read.unlogged.names]).toEqual([
+      7,
+      [[Math.fround(0.1), 1]],
+      ['loss', 'finite'],
+    ]);
     expect([...read.rngState]).toEqual([1, 2, 255]);
     expect(read.engine).toEqual(manifestOf(tinyConfig()).engine);
     expect(read.model.get('encoder.weight')?.toArray()).toEqual([
@@ -73,7 +77,9 @@ describe('checkpoints', () => {
     truncateSync(join(folder, 'model.safetensors'), 90);
     expect(() => readLatestCheckpoint(dir)).toThrow(RunError);
     expect(() => readLatestCheckpoint(dir)).toThrow(
-      new RegExp(`^run: the checkpoint ${folder} must be whole, got .*; remove this folder to go on from the one before$`),
+      new RegExp(
+        `^run: the checkpoint ${folder} must be whole, got .*; remove this folder to go on from the one before$`,
+      ),
     );
     writeFileSync(join(folder, 'state.json'), '{"version": 9}');
     expect(() => readLatestCheckpoint(dir)).toThrow('must be of version 1, got 9');
@@ -96,7 +102,9 @@ describe('checkpoints', () => {
 
   it('need their bytes free on the disk', () => {
     expect(() => requireFreeSpace(scratch, 1e18)).toThrow(
-      new RegExp(`^run: the disk of ${scratch} must have 1000000000000 MB free for checkpoints, got \\d+ MB; make room`),
+      new RegExp(
+        `^run: the disk of ${scratch} must have 1000000000000 MB free for checkpoints, got \\d+ MB; make room`,
+      ),
     );
     requireFreeSpace(scratch, 1);
   });

@@ -41,7 +41,9 @@ export function loadEncoder(source: string, { random }: { random?: number } = {}
     adapter.loadStateDict(below(tensors, 'adapter.'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new RunError(`weights: ${path} must fit its configuration, got ${reason}; use the config.json it was exported with`);
+    throw new RunError(
+      `weights: ${path} must fit its configuration, got ${reason}; use the config.json it was exported with`,
+    );
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();
   }

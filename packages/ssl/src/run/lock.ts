@@ -29,6 +29,12 @@ export function lockRun(runDir: string): () => void {
   };
 }
 
+/** Whether a process took the lock of a folder and ended without giving it back. */
+export function isLeftLocked(runDir: string): boolean {
+  const owner = readOwner(join(runDir, 'lock.json'));
+  return owner !== undefined && !isAlive(owner);
+}
+
 /** Replaces a dead owner's lock. A second file makes it one process at a time, so that none removes the lock of another. */
 function takeOver(path: string, own: Owner, runDir: string): void {
   requireDeadOwner(path, runDir);

@@ -1,7 +1,9 @@
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { MetricRow } from '../protocol/metrics.js';
+import { lockRun } from './lock.js';
 import { RunFolder } from './runFolder.js';
 import { manifestOf, scratchFolder, tinyConfig } from './scratch.case.js';
 
@@ -40,12 +42,28 @@ describe('RunFolder', () => {
     expect(() => RunFolder.create(photos, config)).toThrow(`got ${photos}; choose another folder`);
   });
 
+  it('is made over what a start left that was killed before its first step, and over nothing else of that kind', () => {
+    const folder = RunFolder.create(newPath(), config);
+    expect(() => RunFolder.create(folder.path, config)).toThrow('choose another folder'); // somebody else's, for all we know
+    lockRun(folder.path);
+    expect(() => RunFolder.create(folder.path, config)).toThrow('choose another folder'); // at work
+    writeFileSync(
+      join(folder.path, 'lock.json'),
+      JSON.stringify({ pid: process.pid, host: hostname(), startTicks: '1' }),
+    );
+    expect(RunFolder.create(folder.path, tinyConfig('train.seed=7')).config().train.seed).toBe(7);
+    writeFileSync(join(folder.path, 'notes.txt'), 'mine');
+    expect(() => RunFolder.create(folder.path, config)).toThrow('choose another folder');
+  });
+
   it('says where it cannot be made, and what to do', () => {
     const file = newPath();
     writeFileSync(file, '');
     expect(() => RunFolder.create(file, config)).toThrow('a file is in the way: choose another folder with --out');
     expect(() => RunFolder.create(join(file, 'run'), config)).toThrow('a file is in the way');
-    expect(() => RunFolder.create('/sys/halfway-test', config)).toThrow(/cannot be written: choose another folder with --out/);
+    expect(() => RunFolder.create('/sys/halfway-test', config)).toThrow(
+      /cannot be written: choose another folder with --out/,
+    );
     expect(() => RunFolder.open(scratch)).toThrow(`run: must be the folder of a run, got ${scratch} without run.json`);
   });
 

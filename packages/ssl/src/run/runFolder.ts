@@ -21,6 +21,7 @@ import type { RunEvent } from '../protocol/events.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type RunManifest } from '../protocol/run.js';
 import { diskError, writeAtomic } from './files.js';
+import { isLeftLocked } from './lock.js';
 
 /** Paths and small files of one run. Checkpoints are in checkpoint.ts. */
 export class RunFolder {
@@ -38,7 +39,8 @@ export class RunFolder {
     requireEmpty(path);
     const folder = new RunFolder(path);
     try {
-      for (const name of ['checkpoints', 'images', 'export', 'reports']) mkdirSync(join(path, name), { recursive: true });
+      for (const name of ['checkpoints', 'images', 'export', 'reports'])
+        mkdirSync(join(path, name), { recursive: true });
     } catch (error) {
       throw diskError(path, error);
     }
@@ -49,7 +51,9 @@ export class RunFolder {
   /** The folder of a run that exists. Throws RunError when it is none. */
   static open(path: string): RunFolder {
     if (!existsSync(join(path, 'run.json'))) {
-      throw new RunError(`run: must be the folder of a run, got ${path} without run.json; start one with halfway pretrain`);
+      throw new RunError(
+        `run: must be the folder of a run, got ${path} without run.json; start one with halfway pretrain`,
+      );
     }
     return new RunFolder(path);
   }
@@ -61,10 +65,12 @@ export class RunFolder {
   /** run.json. Throws RunError when it is damaged or of another version. */
   manifest(): RunManifest {
     const path = join(this.path, 'run.json');
-    const manifest = parseJson<RunManifest>(path, readFileSync(path, 'utf8'));
+    const manifest = parseJson(path, readFileSync(path, 'utf8')) as RunManifest;
     const version: number = manifest.version;
     if (version !== RUN_VERSION) {
-      throw new RunError(`run: ${path} must be of version ${RUN_VERSION}, got ${version}; use the halfway that made it`);
+      throw new RunError(
+        `run: ${path} must be of version ${RUN_VERSION}, got ${version}; use the halfway that made it`,
+      );
     }
     return manifest;
   }
@@ -79,14 +85,14 @@ export class RunFolder {
 
   /** The rows of metrics.jsonl; a last line that a crash cut off is left out. */
   metrics(): MetricRow[] {
-    return this.#metricLines().map((line) => parseJson<MetricRow>(this.#metrics, line));
+    return this.#metricLines().map((line) => parseJson(this.#metrics, line) as MetricRow);
   }
 
   /** Cuts metrics.jsonl back to the rows up to `step`, so that a resumed run does not have rows twice. */
   cutMetrics(step: number): void {
     let keptBytes = 0;
     for (const line of this.#metricLines()) {
-      if (parseJson<MetricRow>(this.#metrics, line).step > step) break;
+      if ((parseJson(this.#metrics, line) as MetricRow).step > step) break;
       keptBytes += Buffer.byteLength(line) + 1;
     }
     if (existsSync(this.#metrics)) truncateSync(this.#metrics, keptBytes);
@@ -133,15 +139,22 @@ function requireEmpty(path: string): void {
   } catch (error) {
     throw diskError(path, error); // a file, or a folder that cannot be read
   }
-  if (names.length === 0) return;
+  if (names.length === 0 || isKilledStart(path, names)) return;
   const isRun = names.includes('run.json');
   const advice = isRun ? 'go on with it: --resume, or choose another folder' : 'choose another folder';
   throw new RunError(`--out: must be a new or empty folder, got ${path}; ${advice}`);
 }
 
-function parseJson<T>(path: string, text: string): T {
+/** What is there before run.json: a start that was killed in the middle leaves it, and the next one writes over it. */
+const BEFORE_THE_FIRST_STEP = new Set(['lock.json', 'config.yaml', 'checkpoints', 'images', 'export', 'reports']);
+
+function isKilledStart(path: string, names: readonly string[]): boolean {
+  return names.every((name) => BEFORE_THE_FIRST_STEP.has(name)) && isLeftLocked(path);
+}
+
+function parseJson(path: string, text: string): unknown {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text) as unknown;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(`run: ${path} must be readable, got ${reason}; take it from a copy, or start a new run`);

@@ -43,7 +43,8 @@ describe('derivedValues', () => {
     let numBuilt = 0;
     fc.assert(
       fc.property(shape, (s) => {
-        const { patch, numHeads, mlpRatio, numRegisters, layerScale, dim, expander, target, kind, concat, channels } = s;
+        const { patch, numHeads, mlpRatio, numRegisters, layerScale, dim, expander, target, kind, concat, channels } =
+          s;
         const model = { widthDim: s.headDim * numHeads, numHeads, depth: 1, mlpRatio, numRegisters, layerScale };
         const tree = {
           model: { size: 'custom', ...model, patch, imagePx: patch * s.grid },

@@ -9,9 +9,7 @@ const indices = Int32Array.of(7, 11);
 function add(meter: Meter, step: number, loss: number, finite = 1): void {
   torch.scope(() => {
     const scalars = { loss, recon: loss / 4, gradNorm: 1, finite };
-    const tensors = Object.fromEntries(
-      Object.entries(scalars).map(([name, value]) => [name, torch.full([], value)]),
-    );
+    const tensors = Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, torch.full([], value)]));
     meter.add(step, tensors, { waitMs: 4, indices });
   });
 }

@@ -48,7 +48,9 @@ async function stopAt(step: number, options: Parameters<typeof pretrain>[0]): Pr
       if (progress.kind === 'row' && progress.row.step === step) controller.abort();
     },
   });
-  await expect(stopping).rejects.toThrow(/stopped at step \d+ of \d+, saved in .*; the same command with --resume goes on/);
+  await expect(stopping).rejects.toThrow(
+    /stopped at step \d+ of \d+, saved in .*; the same command with --resume goes on/,
+  );
 }
 
 describe('pretrain', () => {
@@ -60,7 +62,17 @@ describe('pretrain', () => {
     const summary = await pretrain({ ...options, onProgress: (progress) => heard.push(progress) });
 
     expect(readdirSync(out).sort()).toEqual([
-      ...['checkpoints', 'config.yaml', 'events.jsonl', 'export', 'images', 'metrics.jsonl', 'reports', 'run.json', 'train.log'],
+      ...[
+        'checkpoints',
+        'config.yaml',
+        'events.jsonl',
+        'export',
+        'images',
+        'metrics.jsonl',
+        'reports',
+        'run.json',
+        'train.log',
+      ],
     ]);
     const rows = rowsOf(out);
     expect(rows.map(({ step }) => step)).toEqual([2, 4, 6]);
@@ -86,9 +98,19 @@ describe('pretrain', () => {
     expect(summary.final['loss']).toBe(rows.at(-1)?.loss);
 
     const header = heard.find(({ kind }) => kind === 'header');
-    expect(header).toMatchObject({ text: expect.stringMatching(/data {6}6 photos of .*views v1 8 px, v2 8 px; batch 4/) as string });
+    expect(header).toMatchObject({
+      text: expect.stringMatching(/data {6}6 photos of .*views v1 8 px, v2 8 px; batch 4/) as string,
+    });
     const events = heard.flatMap((progress) => (progress.kind === 'event' ? [progress.event.kind] : []));
-    expect(events.filter((kind) => kind !== 'alarm')).toEqual(['start', 'checkpoint', 'image', 'estimate', 'image', 'checkpoint', 'finish']);
+    expect(events.filter((kind) => kind !== 'alarm')).toEqual([
+      'start',
+      'checkpoint',
+      'image',
+      'estimate',
+      'image',
+      'checkpoint',
+      'finish',
+    ]);
   });
 
   it('stopped and resumed ends as if it had never stopped, to the bit', async () => {
@@ -103,7 +125,8 @@ describe('pretrain', () => {
     expect(learnedIn(parts.out)).toEqual(learnedIn(whole.out));
     const exported = (out: string): Buffer => readFileSync(join(out, 'export', 'backbone.safetensors'));
     expect(exported(parts.out).equals(exported(whole.out))).toBe(true);
-    const optimizer = (out: string): Buffer => readFileSync(join(out, 'checkpoints', 'step-12', 'optimizer.safetensors'));
+    const optimizer = (out: string): Buffer =>
+      readFileSync(join(out, 'checkpoints', 'step-12', 'optimizer.safetensors'));
     expect(optimizer(parts.out).equals(optimizer(whole.out))).toBe(true);
 
     const again = await pretrain({ ...whole, resume: true }); // finished: nothing to do
@@ -120,7 +143,9 @@ describe('pretrain', () => {
         'leave these settings out, or start a new run',
     );
     const others = await photoSource(5);
-    await expect(resumed({ data: others.paths })).rejects.toThrow(/the photos must be those of the run \(6 of .*\), got 5 of/);
+    await expect(resumed({ data: others.paths })).rejects.toThrow(
+      /the photos must be those of the run \(6 of .*\), got 5 of/,
+    );
     await expect(pretrain(options)).rejects.toThrow('must be a new or empty folder');
     await expect(pretrain({ ...options, resume: true, out: newOut() })).rejects.toThrow('must be the folder of a run');
   });
@@ -139,9 +164,16 @@ describe('pretrain', () => {
   });
 
   it('stops at a step that is not finite, saying which, and keeps the last good checkpoint', async () => {
-    const options = optionsOf(tinyConfig('optim.lr=1e37', 'optim.warmupFraction=0', 'train.steps=40', 'train.checkpointEvery=1000'));
-    await expect(pretrain(options)).rejects.toThrow(/every step must be finite, got .* not finite at step \d+; .*Lower optim\.lr/);
-    expect(manifestIn(options.out)).toMatchObject({ status: 'failed', message: expect.stringContaining('not finite') as string });
+    const options = optionsOf(
+      tinyConfig('optim.lr=1e37', 'optim.warmupFraction=0', 'train.steps=40', 'train.checkpointEvery=1000'),
+    );
+    await expect(pretrain(options)).rejects.toThrow(
+      /every step must be finite, got .* not finite at step \d+; .*Lower optim\.lr/,
+    );
+    expect(manifestIn(options.out)).toMatchObject({
+      status: 'failed',
+      message: expect.stringContaining('not finite') as string,
+    });
     expect(checkpointSteps(options.out)).toEqual([0]);
     expect(existsSync(join(options.out, 'lock.json'))).toBe(false);
   });

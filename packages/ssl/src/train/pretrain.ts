@@ -125,10 +125,9 @@ class PretrainRun {
     try {
       this.#tryOut(photos);
       this.#writeManifest({});
-      this.#progress({
-        kind: 'header',
-        text: headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective),
-      });
+      const text = headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective);
+      this.#folder.log(`\n${text}`);
+      this.#progress({ kind: 'header', text });
       this.#event(this.#startStep === 0 ? 'start' : 'resume', `of ${this.#config.train.steps} steps`);
       return this.#end(await this.#train(photos));
     } catch (error) {

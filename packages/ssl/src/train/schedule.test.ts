@@ -8,7 +8,15 @@ describe('warmupCosine', () => {
   it('has the golden numbers of DINO: base 1, final 0.1, 100 steps, 10 of warm-up', () => {
     const schedule = { base: 1, final: 0.1, total: 100, warmup: 10 };
     const golden: [step: number, value: number][] = [
-      ...([[0, 0], [1, 0.1111111111], [9, 1], [10, 1], [11, 0.9997258722], [55, 0.55], [99, 0.1002741278]] as [number, number][]),
+      ...([
+        [0, 0],
+        [1, 0.1111111111],
+        [9, 1],
+        [10, 1],
+        [11, 0.9997258722],
+        [55, 0.55],
+        [99, 0.1002741278],
+      ] as [number, number][]),
     ];
     for (const [step, value] of golden) expect(warmupCosine(step, schedule)).toBeCloseTo(value, 9);
   });

@@ -11,7 +11,9 @@ import { checkpointTensors, createTrainState, type TrainState } from './state.js
 import { trainStep } from './step.js';
 
 /** A training state around the made-up objective of objectives/linearBase.case.ts, whose output can be changed. */
-function stateOf(change: (output: ObjectiveOutput, objective: Objective) => Partial<ObjectiveOutput> = () => ({})): TrainState {
+function stateOf(
+  change: (output: ObjectiveOutput, objective: Objective) => Partial<ObjectiveOutput> = () => ({}),
+): TrainState {
   const objective = linearWithTask();
   return createTrainState(tinyConfig('optim.weightDecay=0.1'), 'float32', {
     ...objective,
@@ -60,7 +62,15 @@ describe('trainStep', () => {
       for (const name of Object.keys(before)) expect([name, after[name]]).not.toEqual([name, before[name]]);
       expect(after['objective.count']).toEqual([1]);
       const { scalars, pooled } = output;
-      expect(Object.keys(scalars)).toEqual(['loss', 'base', 'recon', 'reconInside', 'reconOutside', 'gradNorm', 'finite']);
+      expect(Object.keys(scalars)).toEqual([
+        'loss',
+        'base',
+        'recon',
+        'reconInside',
+        'reconOutside',
+        'gradNorm',
+        'finite',
+      ]);
       for (const scalar of Object.values(scalars)) expect([scalar.requiresGrad, scalar.rank]).toEqual([false, 0]);
       expect([pooled.shape, pooled.requiresGrad]).toEqual([[4, 2], false]);
     });
@@ -131,7 +141,10 @@ describe('trainStep', () => {
         const { liveBytes, liveTensors } = torch.memory.stats();
         return { liveBytes, liveTensors };
       };
-      expect([run(10), run(190)].map(({ liveTensors }) => liveTensors)).toEqual([run(0).liveTensors, run(0).liveTensors]);
+      expect([run(10), run(190)].map(({ liveTensors }) => liveTensors)).toEqual([
+        run(0).liveTensors,
+        run(0).liveTensors,
+      ]);
       expect(run(10).liveBytes).toBe(run(50).liveBytes);
     });
   });

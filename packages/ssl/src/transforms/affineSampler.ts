@@ -40,12 +40,8 @@ export function sampleAffine(images: Tensor, inverse: Tensor, options: SamplerOp
     const points = outputPoints(outputHeight, outputWidth, inverse);
     return mapChunks(images, (part, first, end) =>
       scope(() => {
-        const grid = samplingGrid(inverse.narrow(0, first, end - first), points, [height, width]).view([
-          -1,
-          2,
-          outputHeight,
-          outputWidth,
-        ]);
+        const planes = samplingGrid(inverse.narrow(0, first, end - first), points, [height, width]);
+        const grid = planes.view([-1, 2, outputHeight, outputWidth]); // [B, 2, H', W']
         return sampleGrid(part, grid.permute([0, 2, 3, 1]), fill, interpolation); // planes are read as fast as pairs
       }),
     );

@@ -1,45 +1,47 @@
 // Reading and writing safetensors files. Tensors are copied on load: a mapped file that is truncated later would end the process with a
-// bus error. Reads are positional, so files beyond 4 GiB are read too.
+// bus error. On disk a file is whole or not there.
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, fstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fromBytes } from '../creation.js';
+import { noGrad } from '../autograd.js';
+import { OutOfMemoryError } from '../errors.js';
+import { empty } from '../ops.gen.js';
 import { keep } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-import { failIn, MAX_HEADER_BYTES, parseHeader, writeHeader, type TensorEntry } from './safetensorsHeader.js';
+import { SafetensorsError } from './safetensorsError.js';
+import {
+  MAX_HEADER_BYTES,
+  type SafetensorsHeader,
+  type TensorEntry,
+  failIn,
+  inFileOrder,
+  parseHeader,
+  writeHeader,
+} from './safetensorsHeader.js';
+import { readRange, readTensorBytes, writeAll, writeTensorBytes } from './tensorBytes.js';
 
 /** What a file holds. */
 export interface SafetensorsFile {
-  /** By name, in the order of the file; in no scope. */
+  /** By name, in the order of the file; on the CPU and in no scope. */
   readonly tensors: Map<string, Tensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-// One read or write moves at most this much: the system's own limit is 2 GiB.
-const CHUNK_BYTES = 2 ** 30;
+// The length field.
+const LENGTH_BYTES = 8;
 
 /**
  * Reads a file whole.
- * @throws SafetensorsError when the file breaks a rule of the format; nothing of it is kept then
+ * Throws SafetensorsError when the file breaks a rule of the format; nothing of it is kept then. OutOfMemoryError when it does not fit.
  * @example const { tensors } = loadSafetensors('backbone.safetensors');
  */
 export function loadSafetensors(path: string): SafetensorsFile {
-  if (!existsSync(path)) return failIn(path)('the file must exist');
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return failIn(path)('must be an existing file');
   const file = openSync(path, 'r');
   const tensors = new Map<string, Tensor>();
   try {
     const { header, dataStart } = readHeader(path, file);
-    for (const entry of header.entries) tensors.set(entry.name, readTensor(file, entry, dataStart));
+    for (const entry of header.entries) tensors.set(entry.name, readTensor(path, file, entry, dataStart));
     return { tensors, metadata: header.metadata };
   } catch (error) {
     for (const tensor of tensors.values()) tensor.dispose();
@@ -50,22 +52,26 @@ export function loadSafetensors(path: string): SafetensorsFile {
 }
 
 /**
- * Writes tensors so that the path holds either the old file or the whole new one: written aside, flushed, renamed.
- * @throws SafetensorsError for a dtype or name that the format cannot hold, and the system's error when the disk is full
+ * Writes tensors so that the path holds either the old file or the whole new one, also after a power cut: written aside, flushed,
+ * renamed. Equal tensors and metadata give equal bytes, whatever the order of the map; tensors may be views and on any device.
+ * Throws SafetensorsError for a dtype or name that the format cannot hold, and the system's error when the disk is full.
+ * @example saveSafetensors('backbone.safetensors', vit.stateDict(), { format: 'pt' });
  */
 export function saveSafetensors(
   path: string,
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const named = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  const named = inFileOrder(
+    Array.from(tensors, ([name, tensor]) => ({ name, dtype: tensor.dtype, shape: tensor.shape, tensor })),
+  );
   const header = writeHeader(path, named, metadata);
   const partial = `${path}.${process.pid}.partial`;
   try {
     const file = openSync(partial, 'w');
     try {
       writeAll(file, header);
-      for (const tensor of tensors.values()) writeAll(file, tensor.toBytes());
+      for (const { tensor } of named) writeTensorBytes(file, tensor);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -78,38 +84,36 @@ export function saveSafetensors(
   flushFolder(dirname(path));
 }
 
-function readHeader(path: string, file: number): { header: ReturnType<typeof parseHeader>; dataStart: number } {
+function readHeader(path: string, file: number): { header: SafetensorsHeader; dataStart: number } {
   const fail = failIn(path);
   const fileBytes = fstatSync(file).size;
-  if (fileBytes < 8) return fail(`a file must have at least 8 bytes, got ${fileBytes}; it may be truncated`);
-  const headerBytes = readRange(file, 0, 8).readBigUInt64LE(0);
-  if (headerBytes > BigInt(MAX_HEADER_BYTES) || Number(headerBytes) > fileBytes - 8) {
+  if (fileBytes < LENGTH_BYTES) {
+    return fail(`a file must have at least ${LENGTH_BYTES} bytes, got ${fileBytes}; it may be truncated`);
+  }
+  const headerBytes = readRange(file, 0, LENGTH_BYTES).readBigUInt64LE(0);
+  if (headerBytes > BigInt(Math.min(MAX_HEADER_BYTES, fileBytes - LENGTH_BYTES))) {
     return fail(
       `the header must fit the file (${fileBytes} bytes) and ${MAX_HEADER_BYTES} bytes, got ${headerBytes}; it is truncated or no safetensors file`,
     );
   }
-  const dataStart = 8 + Number(headerBytes);
-  const json = readRange(file, 8, Number(headerBytes)).toString('utf8');
+  const dataStart = LENGTH_BYTES + Number(headerBytes);
+  const json = readRange(file, LENGTH_BYTES, Number(headerBytes));
   return { header: parseHeader(path, json, fileBytes - dataStart), dataStart };
 }
 
-function readTensor(file: number, { dtype, shape, beginBytes, endBytes }: TensorEntry, dataStart: number): Tensor {
-  return keep(fromBytes(readRange(file, dataStart + beginBytes, endBytes - beginBytes), shape, dtype));
-}
-
-function readRange(file: number, position: number, sizeBytes: number): Buffer {
-  const bytes = Buffer.allocUnsafe(sizeBytes);
-  for (let done = 0; done < sizeBytes;) {
-    const count = readSync(file, bytes, done, Math.min(CHUNK_BYTES, sizeBytes - done), position + done);
-    if (count === 0) throw new Error('internal: safetensors: the file became shorter while it was read');
-    done += count;
+function readTensor(path: string, file: number, entry: TensorEntry, dataStart: number): Tensor {
+  const { name, dtype, shape, beginBytes } = entry;
+  let tensor: Tensor | undefined;
+  try {
+    tensor = keep(noGrad(() => empty(shape, { dtype })));
+    readTensorBytes(file, dataStart + beginBytes, tensor);
+    return tensor;
+  } catch (error) {
+    tensor?.dispose();
+    if (error instanceof OutOfMemoryError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SafetensorsError(`${path}: ${name} must be readable, got: ${reason}`, { cause: error });
   }
-  return bytes;
-}
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;)
-    done += writeSync(file, bytes, done, Math.min(CHUNK_BYTES, bytes.length - done));
 }
 
 /** Makes the rename itself durable. */

@@ -1,15 +1,20 @@
 // The header of a safetensors file: u64 length (little-endian), then JSON {name: {dtype, shape, data_offsets: [begin, end]}}, padded with
 // spaces so that the data begin at a multiple of 8. Offsets count from the end of the header. Knows bytes, no tensors.
-// Source: the format's description in the safetensors project.
+// Source: the format's description in the safetensors project; written files are its reference library's to the byte.
 
 import { type DType, elementBytes } from '../dtype.js';
+import { structureProblem } from './jsonStructure.js';
 import { SafetensorsError } from './safetensorsError.js';
 
-/** Where a tensor lies in the file's data. */
-export interface TensorEntry {
+/** What a tensor is, without its values. */
+export interface TensorDescription {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
+}
+
+/** Where a tensor lies in the file's data. */
+export interface TensorEntry extends TensorDescription {
   readonly beginBytes: number; // from the end of the header
   readonly endBytes: number;
 }
@@ -22,39 +27,42 @@ export interface SafetensorsHeader {
 /** A longer header is refused: no real file comes near, and it would have to be held in memory whole. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
+// libtorch's own limit.
+const MAX_RANK = 64;
+
+// The file's object, a tensor's object, its lists.
+const MAX_JSON_DEPTH = 3;
+
+/** Names in a file. A written file has its tensors in this order, so that every one is aligned to its element. */
 const DTYPE_NAMES: Readonly<Partial<Record<DType, string>>> = {
-  float64: 'F64',
-  float32: 'F32',
-  float16: 'F16',
-  bfloat16: 'BF16',
   int64: 'I64',
+  float64: 'F64',
+  complex64: 'C64',
+  float32: 'F32',
   int32: 'I32',
+  bfloat16: 'BF16',
+  float16: 'F16',
   int16: 'I16',
   int8: 'I8',
   uint8: 'U8',
   bool: 'BOOL',
-  complex64: 'C64',
 };
 
-const DTYPES = new Map(Object.entries(DTYPE_NAMES).map(([dtype, name]) => [name, dtype as DType]));
+const dtypeOrder = Object.keys(DTYPE_NAMES) as readonly DType[];
+const dtypes = new Map(dtypeOrder.map((dtype) => [DTYPE_NAMES[dtype], dtype]));
+
+type Fail = (problem: string) => never;
 
 /**
- * Parses and checks a header: known dtypes, sizes that fit shapes, and data without holes or overlaps that fill the file.
- * @throws SafetensorsError
+ * Parses and checks a header: known dtypes, sizes that fit shapes, no name twice, and data without holes or overlaps that fill the file.
+ * @param header the bytes after the length field
+ * @param dataBytes how many bytes the file has after them
+ * Throws SafetensorsError.
  */
-export function parseHeader(path: string, json: string, dataBytes: number): SafetensorsHeader {
+export function parseHeader(path: string, header: Uint8Array, dataBytes: number): SafetensorsHeader {
   const fail = failIn(path);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch (error) {
-    return fail(`the header must be JSON, got ${error instanceof Error ? error.message : String(error)}`);
-  }
-  if (!isObject(parsed)) return fail(`the header must be a JSON object, got ${json.slice(0, 40)}`);
-  const { __metadata__: metadata = {}, ...tensors } = parsed;
-  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
-    return fail('__metadata__ must be an object of strings');
-  }
+  const { __metadata__: metadata = {}, ...tensors } = parseObject(header, fail);
+  if (!isStrings(metadata)) return fail(`__metadata__ must be an object of strings, got ${shown(metadata)}`);
   const entries = Object.entries(tensors).map(([name, value]) => parseEntry(name, value, fail));
   entries.sort((a, b) => a.beginBytes - b.beginBytes || a.endBytes - b.endBytes);
   let end = 0;
@@ -62,29 +70,50 @@ export function parseHeader(path: string, json: string, dataBytes: number): Safe
     if (beginBytes !== end) fail(`${name} must begin where the tensor before it ends (${end}), got ${beginBytes}`);
     end = endBytes;
   }
-  if (end !== dataBytes)
+  if (end !== dataBytes) {
     fail(`the tensors must fill the file's ${dataBytes} data bytes, got ${end}; the file may be truncated`);
-  return { entries, metadata: metadata as Record<string, string> };
+  }
+  return { entries, metadata };
 }
 
-/** The length field and the padded header of these tensors, which lie one after the other in the given order. */
+/** Tensors in the order of a written file: by dtype, the wide ones first, then by name. */
+export function inFileOrder<T extends TensorDescription>(tensors: readonly T[]): T[] {
+  return tensors.toSorted(
+    (a, b) =>
+      dtypeOrder.indexOf(a.dtype) - dtypeOrder.indexOf(b.dtype) ||
+      Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)),
+  );
+}
+
+/**
+ * The length field and the padded header of these tensors, which lie one after the other in the given order.
+ * Throws SafetensorsError for a dtype or name that the format cannot hold.
+ */
 export function writeHeader(
   path: string,
-  tensors: readonly { readonly name: string; readonly dtype: DType; readonly shape: readonly number[] }[],
+  tensors: readonly TensorDescription[],
   metadata: Readonly<Record<string, string>>,
 ): Buffer {
+  const fail = failIn(path);
   let offset = 0;
-  const entries = tensors.map(({ name, dtype, shape }) => {
+  const entries = tensors.map(({ name, dtype, shape }): [string, unknown] => {
     const written = DTYPE_NAMES[dtype];
-    if (written === undefined)
-      return failIn(path)(`${name} has dtype ${dtype}, which the format cannot hold; convert it first`);
-    if (name === '__metadata__') return failIn(path)('no tensor may be named __metadata__; rename it');
+    if (written === undefined) {
+      return fail(`${name}: dtype must be one of ${dtypeOrder.join(' ')}, got ${dtype}; convert it first`);
+    }
+    if (name === '__metadata__') return fail('no tensor may be named __metadata__; rename it');
+    // A half of a surrogate pair is no character; other readers refuse it.
+    if (Buffer.from(name).toString() !== name) return fail(`a name must be Unicode text, got ${JSON.stringify(name)}`);
     const begin = offset;
     offset += sizeBytes(dtype, shape);
     return [name, { dtype: written, shape, data_offsets: [begin, offset] }];
   });
-  const header = Object.keys(metadata).length > 0 ? [['__metadata__', metadata], ...entries] : entries;
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
+  // By hand: an object would put names that are numbers first.
+  const members = [...(Object.keys(metadata).length > 0 ? [['__metadata__', metadata] as const] : []), ...entries];
+  const json = Buffer.from(
+    `{${members.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`,
+  );
+  if (json.length > MAX_HEADER_BYTES) fail(`the header must fit ${MAX_HEADER_BYTES} bytes, got ${json.length}`);
   const padded = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
   padded.writeBigUInt64LE(BigInt(padded.length - 8), 0);
   json.copy(padded, 8);
@@ -92,21 +121,40 @@ export function writeHeader(
 }
 
 /** A function that throws: `path: rule, got values`. */
-export function failIn(path: string): (problem: string) => never {
+export function failIn(path: string): Fail {
   return (problem) => {
     throw new SafetensorsError(`${path}: ${problem}`);
   };
 }
 
-function parseEntry(name: string, value: unknown, fail: (problem: string) => never): TensorEntry {
-  if (!isObject(value)) return fail(`${name} must be described by an object, got ${JSON.stringify(value)}`);
+function parseObject(header: Uint8Array, fail: Fail): Record<string, unknown> {
+  let json: string;
+  let parsed: unknown;
+  try {
+    json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
+    const problem = structureProblem(json, MAX_JSON_DEPTH);
+    if (problem !== undefined) return fail(`the header must be flat, with every name once, got ${problem}`);
+    parsed = JSON.parse(json);
+  } catch (error) {
+    if (error instanceof SafetensorsError) throw error;
+    return fail(`the header must be JSON, got ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!isObject(parsed)) return fail(`the header must be a JSON object, got ${shown(parsed)}`);
+  return parsed;
+}
+
+function parseEntry(name: string, value: unknown, fail: Fail): TensorEntry {
+  if (!isObject(value)) return fail(`${name} must be described by an object, got ${shown(value)}`);
   const { dtype: written, shape, data_offsets: offsets } = value;
-  const dtype = typeof written === 'string' ? DTYPES.get(written) : undefined;
-  if (dtype === undefined)
-    return fail(`${name}: dtype must be one of ${[...DTYPES.keys()].join(' ')}, got ${JSON.stringify(written)}`);
-  if (!isSizes(shape)) return fail(`${name}: shape must be whole numbers from 0, got ${JSON.stringify(shape)}`);
+  const dtype = typeof written === 'string' ? dtypes.get(written) : undefined;
+  if (dtype === undefined) {
+    return fail(`${name}: dtype must be one of ${[...dtypes.keys()].join(' ')}, got ${shown(written)}`);
+  }
+  if (!isSizes(shape) || shape.length > MAX_RANK) {
+    return fail(`${name}: shape must be at most ${MAX_RANK} whole numbers from 0, got ${shown(shape)}`);
+  }
   if (!isSizes(offsets) || offsets.length !== 2) {
-    return fail(`${name}: data_offsets must be two whole numbers, got ${JSON.stringify(offsets)}`);
+    return fail(`${name}: data_offsets must be two whole numbers, got ${shown(offsets)}`);
   }
   const [beginBytes = 0, endBytes = 0] = offsets;
   const expected = sizeBytes(dtype, shape);
@@ -117,11 +165,20 @@ function parseEntry(name: string, value: unknown, fail: (problem: string) => nev
 }
 
 function sizeBytes(dtype: DType, shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, elementBytes(dtype));
+  return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, elementBytes(dtype));
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined; // undefined for undefined
+  return text === undefined ? 'nothing' : text.slice(0, 80);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isStrings(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every((entry) => typeof entry === 'string');
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -62,12 +62,11 @@ describe.each(Object.keys(makers))('%s', (name) => {
         expectClose(parameter, fixture.get(`${name}/p/${step}/${i}`), { what: `step ${step}, parameter ${i}` });
       });
     }
-    const state = [...optimizer.stateTensors()].filter(([key]) => name !== 'sgd' || !key.endsWith('momentum_buffer'));
-    for (const [key, values] of state) {
+    for (const [key, values] of optimizer.stateTensors()) {
       const [, position = '', kind = ''] = /^group(\d)\.0\.(\w+)$/.exec(key) ?? [];
       expectClose(values, fixture.get(`${name}/${kind}/${position}`), { what: key });
     }
-    expect(optimizer.stateTensors().size).toBe(name === 'adamw' ? 9 : 3);
+    expect(optimizer.stateTensors().size).toBe({ adamw: 9, sgd: 0 }[name] ?? 3);
   });
 
   it('goes on from a saved state to the bit', () => {
@@ -98,13 +97,14 @@ describe.each(Object.keys(makers))('%s', (name) => {
 
   it('refuses a state of other parameters before anything is copied', () => {
     const { optimizer } = start(name);
-    const state = new Map(optimizer.stateTensors());
-    const [key = ''] = state.keys();
+    const state = new Map(optimizer.stateTensors()).set('group9.0.exp_avg', zeros([1]));
+    const load = (): void => optimizer.loadStateTensors(state);
+    expect(load).toThrow(StateDictError);
+    expect(load).toThrow('1 unexpected (group9.0.exp_avg)');
+    const [key] = optimizer.stateTensors().keys();
+    if (key === undefined) return;
     state.set(key, zeros([7]));
-    state.set('group9.0.exp_avg', zeros([1]));
-    expect(() => optimizer.loadStateTensors(state)).toThrow(StateDictError);
-    expect(() => optimizer.loadStateTensors(state)).toThrow(`${key}: float32 [3, 4] here, float32 [7] given`);
-    expect(() => optimizer.loadStateTensors(state)).toThrow('1 unexpected (group9.0.exp_avg)');
+    expect(load).toThrow(`${key}: float32 [3, 4] here, float32 [7] given`);
   });
 
   it('leaves nothing behind, and zeroGrad drops the gradients', () => {

@@ -27,7 +27,9 @@ export class SGD {
     if (!(momentum >= 0 && momentum < 1)) throw new Error(`SGD: momentum must be in [0, 1), got ${momentum}`);
     if (nesterov && momentum === 0) throw new Error('SGD: nesterov needs a momentum, got 0; give one');
     this.#config = { momentum, nesterov };
-    this.#states = groups.map((group) => createState(group, { momentum_buffer: zerosLike }));
+    this.#states = groups.map((group) =>
+      momentum === 0 ? { group, lists: { momentum_buffer: [] } } : createState(group, { momentum_buffer: zerosLike }),
+    );
   }
 
   /**

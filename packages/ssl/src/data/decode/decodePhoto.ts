@@ -88,7 +88,9 @@ export class PhotoDecoder {
     } catch (error) {
       if (error instanceof UnreadablePhotoError) throw error;
       const detail = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-      throw new UnreadablePhotoError(`${format}: ${detail.replace(/^Input buffer has corrupt header: /, '')}`);
+      throw new UnreadablePhotoError(
+        `${format}: ${detail.replace(/^(Input buffer has corrupt header: )?(Vips\w+: )?/, '')}`,
+      );
     }
   }
 

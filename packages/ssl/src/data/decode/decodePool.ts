@@ -5,7 +5,7 @@
  * out never depends on the number of processes.
  */
 import { availableParallelism } from 'node:os';
-import { createSharedMemory, memory } from '@halfway/torch';
+import { createSharedMemory } from '@halfway/torch';
 import type { Config } from '../../config/schema.js';
 import { Ring, type RingLayout } from '../ring.js';
 import { DecodeProcess } from './decodeProcess.js';
@@ -15,7 +15,7 @@ export interface PoolOptions {
   readonly request: RenderRequest;
   readonly layout: RingLayout;
   readonly config: Config['data'];
-  /** Keep decoded photos for the next epoch, up to `data.cacheMB` and a quarter of the memory that there is. */
+  /** Keep decoded photos for the next epoch, up to `data.cacheMB` and a quarter of the free memory. */
   readonly isCached: boolean;
 }
 
@@ -51,7 +51,7 @@ export class DecodePool {
     const shared = createSharedMemory(layout.totalBytes);
     const ring = new Ring(shared.buffer, layout);
     const numProcesses = numDecodeProcesses(config);
-    const cacheBytes = isCached ? Math.min(config.cacheMB * 1e6, memory.stats().budgetBytes / 4) / numProcesses : 0;
+    const cacheBytes = isCached ? Math.min(config.cacheMB * 1e6, process.availableMemory() / 4) / numProcesses : 0;
     const start = { kind: 'start', request, layout, maxPixels: config.maxPixels, cacheBytes } as const;
     const processes = Array.from({ length: numProcesses }, () => new DecodeProcess(start, ring, shared.fd));
     const pool = new DecodePool(ring, processes, () => shared.close());

@@ -44,5 +44,5 @@ export function transformedView(
   transformation: Transformation,
   sizePx: number,
 ): Tensor {
-  return cropCenter(transformation.apply(renderings, theta, 'zeros'), sizePx); // [B, 3, S, S]
+  return cropCenter(transformation.apply(renderings, theta, 'zeros', sizePx), sizePx); // [B, 3, S, S]
 }

@@ -15,6 +15,8 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.mjs'],
     pool: 'forks',
     maxWorkers: 2,
+    // Two forks run at once and tensors are tiny: more threads only wait for one another.
+    env: { OMP_NUM_THREADS: '1' },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -77,7 +77,7 @@ async function run(flags: PretrainFlags): Promise<void> {
     resume: flags.resume === true,
     allowOtherEngine: flags.allowOtherEngine === true,
     onProgress: progressPrinter(job.config),
-    signal: stopOnSignals(),
+    signal: stopOnSignals().signal,
   });
   const { steps, seconds, imagesPerSecond } = summary;
   const text = `${steps} steps in ${durationText(seconds)}, ${imagesPerSecond.toFixed(0)} images/s; weights in ${summary.run}/export`;

@@ -25,11 +25,13 @@ export function quickstartCommand(): Command {
     .action(async ({ out, seed, steps, json }: QuickstartFlags) => {
       const { quickstart } = await import('../reproduce/quickstart.js');
       const show = plainOrLive();
+      const stop = stopOnSignals();
       const { table: _table, ...result } = await quickstart({
         ...{ out, seed },
         ...(steps === undefined ? {} : { steps }),
         onText: (text, isLive) => (isLive ? show(text) : say(text)),
-        signal: stopOnSignals(),
+        signal: stop.signal,
+        onTrained: stop.release,
       });
       printResult(result, '', json === true);
     });

@@ -6,8 +6,15 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 // One Ctrl-C can arrive twice: from the terminal, and passed on by npx, npm or timeout. A person is slower than that.
 const SAME_SIGNAL_MS = 300;
 
-/** A signal that is aborted by the first Ctrl-C or SIGTERM. */
-export function stopOnSignals(): AbortSignal {
+export interface StopRequest {
+  /** Aborted by the first Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** From here on a signal ends the process at once, as is usual. */
+  readonly release: () => void;
+}
+
+/** Listens for Ctrl-C and SIGTERM until it is released. */
+export function stopOnSignals(): StopRequest {
   const controller = new AbortController();
   let heardMs = 0;
   const hear = (): void => {
@@ -21,5 +28,8 @@ export function stopOnSignals(): AbortSignal {
     heardMs = now;
   };
   for (const signal of SIGNALS) process.on(signal, hear);
-  return controller.signal;
+  const release = (): void => {
+    for (const signal of SIGNALS) process.off(signal, hear);
+  };
+  return { signal: controller.signal, release };
 }

@@ -1,6 +1,17 @@
 /** Files of a run folder, written so that a reader or a crash never meets half of one. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { RunError } from '../errors.js';
 
 /** Writes a file aside, flushes and renames it. Throws RunError naming the path when the disk does not take it. */
@@ -53,7 +64,7 @@ export function requireFreeSpace(folder: string, bytes: number): void {
 
 /** What to tell a user whose disk refused a file. */
 export function diskError(path: string, error: unknown): RunError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = codeOf(error) === 'ENOENT' ? missingFolderCode(path) : codeOf(error);
   const reason = error instanceof Error ? error.message : String(error);
   const advice =
     code === 'ENOSPC'
@@ -64,4 +75,20 @@ export function diskError(path: string, error: unknown): RunError {
           ? 'a file is in the way: choose another folder with --out'
           : 'check the disk';
   return new RunError(`run: ${path} must be writable, got ${reason}; ${advice}`);
+}
+
+/** Node says that a folder is missing where it could not be made on a disk that is read-only: asks its parents. */
+function missingFolderCode(path: string): string {
+  let folder = resolve(path);
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    accessSync(folder, constants.W_OK);
+    return 'ENOENT';
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

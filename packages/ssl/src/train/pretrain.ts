@@ -88,6 +88,8 @@ class PretrainRun {
   readonly #startStep: number;
   readonly #unlogged: UnloggedSteps;
   #manifest: RunManifest;
+  /** Whether run.json is there: before it, a failure leaves no run behind. */
+  #hasBegun: boolean;
 
   constructor(options: PretrainOptions, folder: RunFolder, source: Source, previous: RunManifest | undefined) {
     this.#options = options;
@@ -99,6 +101,7 @@ class PretrainRun {
     if (checkpoint !== undefined) this.#requireSameEngine(checkpoint);
     this.#state = createTrainState(this.#config, this.#engine.computeDtype);
     this.#startStep = checkpoint?.step ?? 0;
+    this.#hasBegun = previous !== undefined;
     this.#unlogged = checkpoint?.unlogged ?? { names: [], rows: [] };
     if (checkpoint !== undefined) {
       restoreTrainState(this.#state, checkpoint);
@@ -128,10 +131,12 @@ class PretrainRun {
       const text = headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective);
       this.#folder.log(`\n${text}`);
       this.#progress({ kind: 'header', text });
-      this.#event(this.#startStep === 0 ? 'start' : 'resume', `of ${this.#config.train.steps} steps`);
+      const left = `${this.#config.train.steps - this.#startStep} steps to go`;
+      if (this.#startStep === 0) this.#event('start', `starts, ${left}`);
+      else this.#event('resume', `goes on, ${left}`);
       return this.#end(await this.#train(photos));
     } catch (error) {
-      if (!(error instanceof InterruptedError)) this.#noteFailure(error);
+      if (this.#hasBegun && !(error instanceof InterruptedError)) this.#noteFailure(error);
       throw error;
     } finally {
       photos.dispose();
@@ -191,7 +196,7 @@ class PretrainRun {
       );
     }
     this.#writeManifest({ status: 'finished', step: finished });
-    this.#event('finish', `${steps} steps`);
+    this.#event('finish', 'finished');
     return summaryOf(this.#folder, this.#config, this.#manifest);
   }
 
@@ -214,7 +219,7 @@ class PretrainRun {
     this.#folder.flushMetrics();
     const checkpoint = { ...checkpointTensors(this.#state), step, unlogged, engine: this.#engine };
     writeCheckpoint(this.#folder.path, checkpoint, this.#config.train.keepCheckpoints);
-    if (step === 0) return; // not begun before run.json is there
+    if (step === 0) return; // nothing has begun yet
     this.#writeManifest({ step });
     this.#event('checkpoint', `step-${step}`);
   }
@@ -254,6 +259,7 @@ class PretrainRun {
   #writeManifest(change: Partial<RunManifest>): void {
     this.#manifest = { ...this.#manifest, ...change, updatedAt: new Date().toISOString() };
     this.#folder.writeManifest(this.#manifest);
+    this.#hasBegun = true;
   }
 }
 

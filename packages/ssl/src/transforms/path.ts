@@ -5,6 +5,7 @@
  */
 import { fullLike, ones, scope, type Tensor } from '@halfway/torch';
 import type { TransformationPath } from '../data/batch.js';
+import { mapChunksAll } from './chunks.js';
 import { cropCenter } from './cropCenter.js';
 import type { Fill, Transformation } from './transformation.js';
 
@@ -45,18 +46,25 @@ export function renderPath(
     );
   }
   const visible = fill === 'content' ? 'zeros' : fill;
-  const render = (at: Tensor): Tensor => cropCenter(transformation.apply(canvas, at, visible, sizePx), sizePx);
   const thetas = Array.from({ length: intermediates }, (_, k) =>
     transformation.at(theta, (k + 1) / (intermediates + 1)),
   );
+  // All states of some images before the next images: their canvas is read once from memory.
+  const rendered = mapChunksAll(canvas, (part, first, end) =>
+    [...thetas, theta].map((at) =>
+      cropCenter(transformation.apply(part, at.narrow(0, first, end - first), visible, sizePx), sizePx),
+    ),
+  );
+  const [v2] = rendered.slice(-1);
+  if (v2 === undefined) throw new Error('internal: renderPath: nothing rendered');
   const showsOutside = transformation.geometric && fill !== 'content';
   const allValid = ones([1], { device: canvas.device }).expand([batch, 1, sizePx, sizePx]);
   return {
     theta,
     start: cropCenter(canvas, sizePx),
-    states: thetas.map(render),
+    states: rendered.slice(0, -1),
     valid: thetas.map((at) => (showsOutside ? validRegion(transformation, at, canvas, sizePx) : allValid)),
-    end: render(theta),
+    end: v2,
   };
 }
 

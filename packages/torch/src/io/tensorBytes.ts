@@ -37,7 +37,8 @@ export function readRange(file: number, positionBytes: number, sizeBytes: number
   const bytes = Buffer.allocUnsafe(sizeBytes);
   for (let done = 0; done < sizeBytes;) {
     const count = readSync(file, bytes, done, sizeBytes - done, positionBytes + done);
-    if (count === 0) throw new RangeError(`the file must have ${positionBytes + sizeBytes} bytes, got ${positionBytes + done}`);
+    if (count === 0)
+      throw new RangeError(`the file must have ${positionBytes + sizeBytes} bytes, got ${positionBytes + done}`);
     done += count;
   }
   return bytes;
@@ -48,11 +49,7 @@ export function writeAll(file: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, bytes.length - done);
 }
 
-function forEachPiece(
-  tensor: Tensor,
-  pieceBytes: number,
-  visit: (piece: Tensor, sizeBytes: number) => void,
-): void {
+function forEachPiece(tensor: Tensor, pieceBytes: number, visit: (piece: Tensor, sizeBytes: number) => void): void {
   scope(() =>
     noGrad(() => {
       const flat = tensor.reshape([-1]); // a view where the tensor is contiguous

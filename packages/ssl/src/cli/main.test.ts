@@ -59,6 +59,8 @@ describe('halfway', () => {
       'no key recon.lamda; did you mean recon.lambda?\n',
     ],
     [['eval', 'runs/a', '--tasks', 'r2,kn'], 'halfway: --tasks: must be of r2, knn, linear, got kn\n'],
+    [['quickstart', '--steps', '0'], "argument '0' is invalid. must be a whole number from 1.\n"],
+    [['quickstart', '--seed', '5000000000'], 'train.seed: must be at most 4294967295, got 5000000000\n'],
     [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
   ];
   it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {

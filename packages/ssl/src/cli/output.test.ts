@@ -14,7 +14,7 @@ describe('texts for people', () => {
     expect([0, 0.5, 1, 2].map((fraction) => barText(fraction, 4))).toEqual(['[    ]', '[==  ]', '[====]', '[====]']);
   });
 
-  it('show a row: bar, time left, speed, terms, data wait, rank', () => {
+  it('show a row: bar, time left, speed, data wait, terms, rank', () => {
     const row = {
       ...{
         step: 50,
@@ -29,7 +29,7 @@ describe('texts for people', () => {
       ...{ featureStd: 0.9, effectiveRank: 17.04 },
     };
     expect(rowText(row, 200, { split: { dim: 256, equivariantDim: 128, equiFirst: false, clsEqui: 'ignore' } })).toBe(
-      '[=====               ] 50/200  15 s left  640 images/s  loss 3.250  recon 0.125  wait 3 of 100 ms  rank 17.0 of 128',
+      '[=====               ] 50/200  15 s left  640 images/s  wait 3 of 100 ms  loss 3.250  recon 0.125  rank 17.0 of 128',
     );
   });
 });

@@ -40,7 +40,7 @@ export function progressPrinter(config: Config): (progress: PretrainProgress) =>
   };
 }
 
-/** Bar, time left, speed, terms, data wait and rank: one line. */
+/** Bar, time left, speed, data wait, terms and rank: one line, what matters first where a terminal is narrow. */
 export function rowText(row: MetricRow, totalSteps: number, { split }: Pick<Config, 'split'>): string {
   const left = (row.stepMs * (totalSteps - row.step)) / 1000;
   const terms = Object.entries(row).filter(([name]) => !NOT_TERMS.has(name));
@@ -48,8 +48,8 @@ export function rowText(row: MetricRow, totalSteps: number, { split }: Pick<Conf
     `${barText(row.step / totalSteps)} ${row.step}/${totalSteps}`,
     `${durationText(left)} left`,
     `${row.imagesPerSecond.toFixed(0)} images/s`,
-    ...terms.map(([name, value]) => `${name} ${value.toFixed(3)}`),
     `wait ${row.dataWaitMs.toFixed(0)} of ${row.stepMs.toFixed(0)} ms`,
+    ...terms.map(([name, value]) => `${name} ${value.toFixed(3)}`),
     `rank ${row['effectiveRank']?.toFixed(1) ?? ''} of ${split.dim - split.equivariantDim}`,
   ].join('  ');
 }

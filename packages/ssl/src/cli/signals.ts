@@ -9,27 +9,25 @@ const SAME_SIGNAL_MS = 300;
 export interface StopRequest {
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
-  /** From here on a signal ends the process at once, as is usual. */
+  /** From here on the system's own handling is back: a signal ends the process at once. */
   readonly release: () => void;
 }
 
-/** Listens for Ctrl-C and SIGTERM until it is released. */
+/**
+ * Listens for Ctrl-C and SIGTERM until it is released, which happens by itself soon after the first: the second then ends
+ * the process even where it is inside the engine and runs no JavaScript.
+ */
 export function stopOnSignals(): StopRequest {
   const controller = new AbortController();
-  let heardMs = 0;
   const hear = (): void => {
-    const now = performance.now();
-    if (!controller.signal.aborted) {
-      say('stopping after this step and saving; once more ends at once');
-      controller.abort();
-    } else if (now - heardMs > SAME_SIGNAL_MS) {
-      process.exit(1);
-    }
-    heardMs = now;
+    if (controller.signal.aborted) return;
+    say('stopping after this step and saving; once more ends at once');
+    controller.abort();
+    setTimeout(release, SAME_SIGNAL_MS).unref();
   };
-  for (const signal of SIGNALS) process.on(signal, hear);
   const release = (): void => {
     for (const signal of SIGNALS) process.off(signal, hear);
   };
+  for (const signal of SIGNALS) process.on(signal, hear);
   return { signal: controller.signal, release };
 }

@@ -50,8 +50,8 @@ describe('featureFunction', () => {
 describe('encoderBatch', () => {
   it('is large for few tokens and small for many', () => {
     const encoder = (gridPatches: number): Vit => Object.assign(Object.create(Vit.prototype) as Vit, { gridPatches });
-    expect(encoderBatch(encoder(4))).toBe(512);
-    expect(encoderBatch(encoder(14))).toBe(44);
+    expect(encoderBatch(encoder(4))).toBe(129);
+    expect(encoderBatch(encoder(14))).toBe(11);
     expect(encoderBatch(encoder(37))).toBe(8);
   });
 });

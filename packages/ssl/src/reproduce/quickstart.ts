@@ -3,9 +3,9 @@
  * equal steps on the photos that come with the repository, evaluates both and an untrained encoder once on the test
  * photos, and writes one table.
  */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadRecipe } from '../config/recipe.js';
 import { shippedPhotos } from '../config/shippedPhotos.js';
 import { durationText } from '../duration.js';
@@ -14,9 +14,11 @@ import { evaluate } from '../eval/evaluate.js';
 import { EvaluationData } from '../eval/evaluationData.js';
 import type { EvalReport, TaskReports } from '../protocol/report.js';
 import type { PretrainSummary } from '../protocol/run.js';
+import { diskError, writeAtomic } from '../run/files.js';
 import { trainArms, type Arm, type ArmProgress } from './trainArms.js';
 
 const RECIPE = 'quickstart';
+const COMPARISON_VERSION = 1;
 
 export interface QuickstartOptions {
   readonly out: string;
@@ -125,11 +127,17 @@ function armRuns(
 }
 
 function writeComparison(out: string, comparison: object): void {
-  const folder = join(out, 'reports');
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, 'comparison.json');
-  writeFileSync(`${path}.partial`, `${JSON.stringify({ version: 1, ...comparison }, undefined, 2)}\n`);
-  renameSync(`${path}.partial`, path);
+  const path = comparisonPath(out);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw diskError(path, error);
+  }
+  writeAtomic(path, `${JSON.stringify({ version: COMPARISON_VERSION, ...comparison }, undefined, 2)}\n`);
+}
+
+function comparisonPath(out: string): string {
+  return join(out, 'reports', 'comparison.json');
 }
 
 function introduction(steps: number, numPhotos: number): string {
@@ -171,7 +179,7 @@ function conclusion({ out, table, seconds }: QuickstartResult, arms: readonly Ar
     'no pixel from outside the photo; with "zero border" black corners give part of the answer away, to any encoder.',
     '',
     `all of it took ${durationText(seconds)}`,
-    `pictures: ${join(taskDir, 'images')}   table: ${join(out, 'reports', 'comparison.json')}`,
+    `pictures: ${join(taskDir, 'images')}   table: ${comparisonPath(out)}`,
     'next:',
     '  npx halfway data preview --data YOUR_PHOTOS --out preview.png',
     '  npx halfway pretrain --recipe small/vicreg-rot --data YOUR_PHOTOS --out runs/mine',

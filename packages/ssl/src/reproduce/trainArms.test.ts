@@ -32,7 +32,8 @@ function options(onProgress: TrainArmsOptions['onProgress'] = () => undefined): 
   return { onProgress, signal: new AbortController().signal };
 }
 
-describe('trainArms', () => {
+// Each case starts two to four processes, which takes long where the cores are busy.
+describe('trainArms', { timeout: 180_000 }, () => {
   it('trains all to the end, does not train again what is finished, and refuses other numbers in the same folder', async () => {
     const arms = twoArms(4);
     const summaries = await trainArms(arms, options());

@@ -58,7 +58,7 @@ export function requireFreeSpace(folder: string, bytes: number): void {
   const megabytes = (value: number): string => `${Math.ceil(value / 1e6)} MB`;
   throw new RunError(
     `run: the disk of ${folder} must have ${megabytes(bytes)} free for checkpoints, got ${megabytes(bavail * bsize)}; ` +
-      'make room, or choose another folder with --out',
+      'make room (a run that had begun goes on with --resume), or choose another folder with --out',
   );
 }
 

@@ -63,9 +63,9 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
     if (isDue(logEvery)) parts.onRow({ ...meter.read(finished, params.lr), ...healthFigures(pooled) });
     pooled.dispose();
     if (imagesEvery > 0 && isDue(imagesEvery)) await parts.onImages(finished);
+    await nextTurn(); // hears Ctrl-C, and messages of the decode processes
     if (isDue(checkpointEvery) || signal.aborted) parts.onCheckpoint(finished, meter.unlogged());
     if (signal.aborted) return finished;
-    await nextTurn(); // Ctrl-C, and messages of the decode processes
   }
   return steps;
 }

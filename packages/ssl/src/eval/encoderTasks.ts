@@ -12,7 +12,6 @@ import type { PhotoFeatures } from './photoFeatures.js';
 import { runR2 } from './r2/runR2.js';
 
 export type EvalTask = 'r2' | 'knn' | 'linear';
-export const EVAL_TASKS = ['r2', 'knn', 'linear'] as const satisfies readonly EvalTask[];
 
 export interface EncoderTasksOptions {
   readonly tasks: readonly EvalTask[];

@@ -4,6 +4,7 @@
 #include <ATen/ScalarOps.h>
 
 #include <cmath>
+#include <limits>
 
 #include "accelerator.h"
 #include "invocation.h"
@@ -227,12 +228,15 @@ std::string ToText(napi_env env, napi_value value, const char* what) {
 at::Device DeviceOf(double code) {
   const int64_t number = ToInteger(code, "device");
   const int64_t type = number / kDeviceIndexes;
-  const bool is_known =
-      number >= 0 && (type == static_cast<int64_t>(at::kCPU) || type == static_cast<int64_t>(at::kCUDA));
-  if (!is_known) Fail(ErrorKind::kDevice, "device must be 'cpu' or 'cuda:<index>', got number ", number);
-  const at::Device device(static_cast<at::DeviceType>(type), static_cast<at::DeviceIndex>(number % kDeviceIndexes - 1));
-  if (device.is_cuda() && !CudaProblem().empty())
+  const int64_t index = number % kDeviceIndexes - 1;
+  const bool is_known = type == static_cast<int64_t>(at::kCPU) || type == static_cast<int64_t>(at::kCUDA);
+  if (number < 0 || !is_known || index > std::numeric_limits<at::DeviceIndex>::max()) {
+    Fail(ErrorKind::kDevice, "device must be cpu or cuda:<index>, got number ", number);
+  }
+  const at::Device device(static_cast<at::DeviceType>(type), static_cast<at::DeviceIndex>(index));
+  if (device.is_cuda() && !CudaProblem().empty()) {
     Fail(ErrorKind::kDevice, "device ", device, " cannot be used: ", CudaProblem());
+  }
   return device;
 }
 
@@ -243,7 +247,8 @@ double DeviceCode(const at::Device& device) {
 }
 
 at::ScalarType DtypeOf(double code) {
-  switch (static_cast<int>(code)) {
+  const int64_t number = ToInteger(code, "dtype");
+  switch (number) {
     case static_cast<int>(at::kByte):
     case static_cast<int>(at::kChar):
     case static_cast<int>(at::kShort):
@@ -256,9 +261,9 @@ at::ScalarType DtypeOf(double code) {
     case static_cast<int>(at::kComplexDouble):
     case static_cast<int>(at::kBool):
     case static_cast<int>(at::kBFloat16):
-      return static_cast<at::ScalarType>(static_cast<int>(code));
+      return static_cast<at::ScalarType>(number);
     default:
-      Fail(ErrorKind::kDtype, "there is no dtype number ", code);
+      Fail(ErrorKind::kDtype, "there is no dtype number ", number);
   }
 }
 

@@ -1,6 +1,7 @@
 // Blocks of memory that were freed and are kept for the next request of their size. A training step asks for the same
-// sizes each time; malloc would give large ones back to the system and take them again, and touching new pages costs
-// more than most operators (docs/decisions/: an element-wise operator on 1 MB is 2 to 6 times faster with the cache).
+// sizes each time; malloc gives large ones back to the system and takes them again, and touching new pages costs more
+// than most operators do. Measured: an element-wise float32 operator on 1 to 40 MB, one thread, takes 3 to 6 times
+// longer without the cache (7,680 page faults each at 40 MB).
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // The compiled addon as TypeScript sees it: loaded at the first use, so that importing this package costs nothing and needs no
 // libtorch. Only files of this folder may use it; everything else goes through Tensor.
 
-import { engineError } from './errors.js';
+import { EngineNotFoundError, engineError } from './errors.js';
 import { ensureAddonPath } from './setup/addon.js';
 
 /** What a schema says of one argument. */
@@ -174,8 +174,16 @@ export function engine(): Engine {
 
 function load(): Engine {
   const chosen = process.env['HALFWAY_ADDON'];
+  const path = chosen === undefined || chosen === '' ? ensureAddonPath() : chosen;
   const addonModule: { exports: Engine } = { exports: Object.create(null) as Engine };
-  process.dlopen(addonModule, chosen === undefined || chosen === '' ? ensureAddonPath() : chosen);
+  try {
+    process.dlopen(addonModule, path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EngineNotFoundError(`engine: ${path} could not be loaded: ${reason}; run: npx halfway doctor`, {
+      cause: error,
+    });
+  }
   const addon = addonModule.exports;
   addon.setErrorFactory(engineError);
   addon.shareBuffers(new Float64Array(1), record);

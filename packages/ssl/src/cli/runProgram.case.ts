@@ -1,6 +1,7 @@
 /** The built command as a user runs it: another process, its output, its exit code. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/halfway.js', import.meta.url));
 
@@ -11,13 +12,14 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-/** Runs `halfway` with these arguments; `onStart` gets the process while it runs. */
+/** Runs `halfway` with these arguments inside a test; `onStart` gets the process while it runs. */
 export function runProgram(args: readonly string[], onStart?: (child: ChildProcess) => void): Promise<ProgramResult> {
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
   onStart?.(child);
+  onTestFinished(() => void child.kill('SIGKILL')); // a test that fails leaves nothing running
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, ...output }));

@@ -9,6 +9,7 @@ import { knn, type LabelledFeatures } from './knn/knn.js';
 import { linearProbe } from './linear/linear.js';
 import { partitionById, VALIDATION_FRACTION } from './partition.js';
 import type { PhotoFeatures } from './photoFeatures.js';
+import type { ProgressListener } from './progress.js';
 import { runR2 } from './r2/runR2.js';
 
 export type EvalTask = 'r2' | 'knn' | 'linear';
@@ -18,7 +19,7 @@ export interface EncoderTasksOptions {
   readonly features: PhotoFeatures;
   readonly data: EvaluationData;
   readonly settings: Config['eval'];
-  readonly onProgress: (text: string) => void;
+  readonly onProgress: ProgressListener;
   /** Adds seconds to a part of the evaluation. */
   readonly addSeconds: (part: string, seconds: number) => void;
 }
@@ -29,7 +30,7 @@ export async function runEncoderTasks(options: EncoderTasksOptions): Promise<Tas
   const r2 = tasks.includes('r2') ? await runR2(options) : undefined;
   const labelled = tasks.includes('knn') || tasks.includes('linear') ? await labelledParts(options) : undefined;
   const timed = <T>(part: string, work: () => T): T => {
-    options.onProgress(part);
+    options.onProgress(part, false);
     const start = performance.now();
     const result = work();
     options.addSeconds(part, (performance.now() - start) / 1000);

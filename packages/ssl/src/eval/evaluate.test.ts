@@ -10,6 +10,8 @@ import { Adapter } from '../models/adapter.js';
 import { Vit, vitConfig } from '../models/vit.js';
 import type { EvalReport } from '../protocol/report.js';
 import { evaluate, type EvaluateOptions } from './evaluate.js';
+import { EvaluationData } from './evaluationData.js';
+import { crossValidatedKnn } from './knn/crossValidate.js';
 import { writeReport } from './writeReport.js';
 
 setNumThreads(1); // a second thread only waits at sizes like these
@@ -88,7 +90,7 @@ describe('evaluate', () => {
     expect(again.tasks).toEqual(first.tasks);
     expect(again.baseline).toEqual(first.baseline);
     expect(again.timings['rendering']).toBe(0);
-    expect(notices.filter((text) => text.includes('photos, '))).toEqual([]);
+    expect(notices.filter((text) => /photos, .* \d+\/\d+$/.test(text))).toEqual([]);
     expect(memory.stats().liveTensors).toBe(before);
   });
 
@@ -111,6 +113,16 @@ describe('evaluate', () => {
     const { tasks } = await evaluateAll({ train: [unlabelled], tasks: ['r2'], baseline: undefined as never });
     expect(tasks.r2?.inside.mean).toBeTypeOf('number');
     await expect(evaluateAll({ train: [unlabelled] })).rejects.toThrow(/need at least two classes, got no classes/);
+  });
+
+  it('answers for every photo of both parts when k-NN is cross-validated', async () => {
+    const data = new EvaluationData({ train: [photos], data: config.data });
+    const before = memory.stats().liveTensors;
+    const { top1, right, protocol } = await crossValidatedKnn({ run: weights, photos: data, k: 3, numFolds: 5 });
+    expect(right).toHaveLength(60);
+    expect(top1).toBeGreaterThan(90);
+    expect(protocol).toContain('each of 60 photos against the photos of the other 4 of 5 folds');
+    expect(memory.stats().liveTensors).toBe(before);
   });
 
   it('asks for a task', async () => {

@@ -12,8 +12,9 @@ import { loadEncoder } from '../run/loadEncoder.js';
 import { runEncoderTasks, type EvalTask } from './encoderTasks.js';
 import { EvaluationData, requireClasses, type EvaluationPart } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
-import type { FrozenNetwork } from './features.js';
+import { disposeNetwork, type FrozenNetwork } from './features.js';
 import { PhotoFeatures } from './photoFeatures.js';
+import type { ProgressListener } from './progress.js';
 import { writeReport } from './writeReport.js';
 
 /** Seed of the untrained encoder, fixed so that every report has the same one beside it. */
@@ -38,8 +39,7 @@ export interface EvaluateOptions {
   };
   /** Photos opened before: several encoders then share the renderings. `train` and `test` are not read. */
   readonly photos?: EvaluationData;
-  /** Told what is being done, a few times a second at most by task. */
-  readonly onProgress?: (text: string) => void;
+  readonly onProgress?: ProgressListener;
 }
 
 /**
@@ -67,14 +67,14 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   };
   const renderedBefore = data.renderSeconds;
   const onProgress = options.onProgress ?? ((): void => undefined);
-  const cache = new FeatureCache(cacheFolder(options.run, loaded.runDir), onProgress);
+  const cache = new FeatureCache(cacheFolder(options.run, loaded.runDir), (text) => onProgress(text, false));
   const counts = { train: 0, test: 0 };
   const tasksOf = async (network: FrozenNetwork, label: 'trained' | 'untrained'): Promise<TaskReports> => {
     const features = new PhotoFeatures({
       ...{ network, label, kind, data, cache, addSeconds },
       transform: options.settings?.transform ?? configSchema.parse({}).transform,
       thetasPerImage: settings.r2.anglesPerImage,
-      onProgress: (text) => onProgress(`${label}: ${text}`),
+      onProgress: (text, isLive) => onProgress(`${label}: ${text}`, isLive),
     });
     try {
       const reports = await runEncoderTasks({ tasks: options.tasks, features, data, settings, addSeconds, onProgress });
@@ -84,9 +84,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
       return reports;
     } finally {
       features.dispose();
-      for (const module of [network.encoder, network.adapter]) {
-        for (const weight of module.stateDict().values()) weight.dispose();
-      }
+      disposeNetwork(network);
     }
   };
   const tasks = await tasksOf(loaded, 'trained');

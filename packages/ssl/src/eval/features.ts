@@ -23,6 +23,13 @@ export interface FrozenNetwork {
   readonly config: Config;
 }
 
+/** Frees the weights of a network that is not needed any more. */
+export function disposeNetwork({ encoder, adapter }: FrozenNetwork): void {
+  for (const module of [encoder, adapter]) {
+    for (const weight of module.stateDict().values()) weight.dispose();
+  }
+}
+
 /** Rendered photos, as `renderSquares` makes them. */
 export type SquareChunk = Squares;
 

@@ -19,6 +19,7 @@ import {
   type FrozenNetwork,
   type SquareChunk,
 } from './features.js';
+import type { ProgressListener } from './progress.js';
 import { originalView, renderingPx } from './r2/borders.js';
 import { drawThetas, evaluationTransformations } from './r2/thetas.js';
 import { encodeTransformed, forEachParameter, type TransformedFeatures } from './r2/transformedFeatures.js';
@@ -32,7 +33,7 @@ export interface PhotoFeaturesOptions {
   readonly cache: FeatureCache;
   readonly transform: Config['transform'];
   readonly thetasPerImage: number;
-  readonly onProgress: (text: string) => void;
+  readonly onProgress: ProgressListener;
   /** Adds seconds to a part of the evaluation. */
   readonly addSeconds: (part: string, seconds: number) => void;
 }
@@ -173,10 +174,11 @@ export class PhotoFeatures {
   /** The part's renderings, telling how far they are as they are used. */
   async *#watched(part: EvaluationPart, side: number, what: string): AsyncGenerator<SquareChunk> {
     let numDone = 0;
+    this.#options.onProgress(`${what}, ${part.name}`, false);
     for await (const chunk of this.#options.data.squares(part, side)) {
       yield chunk;
       numDone += chunk.indices.length;
-      this.#options.onProgress(`${what}, ${part.name} ${numDone}/${part.indices.length}`);
+      this.#options.onProgress(`${what}, ${part.name} ${numDone}/${part.indices.length}`, true);
     }
   }
 }

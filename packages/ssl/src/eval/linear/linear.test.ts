@@ -17,8 +17,8 @@ describe('fitLogistic', () => {
       const { weight, bias, converged } = fitLogistic(features, labels, 3, strength);
       expect(converged).toBe(true);
       // The gradient is below 1e-6: with curvature of order `strength` the weights are that close.
-      expectClose(weight, fixture.get(`logistic.weight.${strength}`), 'weight', 1e-3);
-      expectClose(bias.sub(bias.mean()), fixture.get(`logistic.bias.${strength}`), 'bias', 1e-3);
+      expectClose(weight, fixture.get(`logistic.weight.${strength}`), 'weight', 1e-5);
+      expectClose(bias.sub(bias.mean()), fixture.get(`logistic.bias.${strength}`), 'bias', 1e-5);
     });
   });
 
@@ -26,7 +26,7 @@ describe('fitLogistic', () => {
     scope(() => {
       const strong = fitLogistic(features, labels, 3, 10);
       const { weight } = fitLogistic(features, labels, 3, 0.1, strong);
-      expectClose(weight, fixture.get('logistic.weight.0.1'), 'weight', 1e-3);
+      expectClose(weight, fixture.get('logistic.weight.0.1'), 'weight', 1e-5);
     });
   });
 

@@ -24,6 +24,9 @@ const GRADIENT_TOLERANCE = 1e-6;
 /**
  * Minimises mean cross-entropy(x W + b, label) + strength / 2 |W|^2; biases are not penalised.
  *
+ * Solved in coordinates V with W = T V, in which the features are uncorrelated and of about one size: the same minimum in
+ * tens of iterations where frozen features, whose variances span many orders, would take thousands.
+ *
  * @param features f32 [n, D]
  * @param labels int64 [n], 0 .. numClasses - 1
  * @param start model to start from, for a path of strengths
@@ -36,24 +39,46 @@ export function fitLogistic(
   start?: LogisticModel,
 ): LogisticModel {
   const numFeatures = features.shape[1] ?? 0;
-  const numWeights = numFeatures * numClasses;
   return noGrad(() =>
     scope(() => {
+      const coordinates = coordinatesOf(features, strength);
       const initial =
         start === undefined
-          ? zeros([numWeights + numClasses], { dtype: 'float64' })
-          : flattenModel(start.weight, start.bias);
+          ? zeros([(numFeatures + 1) * numClasses], { dtype: 'float64' })
+          : flattenModel(coordinates.inverse.matmul(start.weight), start.bias);
       const { point, iterations, converged } = lbfgs(
         initial,
-        (at) => objective(features, labels, unflatten(at, numFeatures, numClasses), strength),
+        (at) => objective(features, labels, unflatten(at, numFeatures, numClasses), coordinates),
         { maxIterations: MAX_ITERATIONS, gradientTolerance: GRADIENT_TOLERANCE },
       );
       const { weight, bias } = unflatten(point, numFeatures, numClasses);
-      const model = { weight: weight.clone(), bias: bias.clone(), iterations, converged };
+      const model = { weight: coordinates.basis.matmul(weight), bias: bias.clone(), iterations, converged };
       point.dispose();
       return model;
     }),
   );
+}
+
+/** W = basis V; the penalty strength / 2 |W|^2 is sum of penalty * V^2 / 2, because the basis is orthogonal by columns. */
+interface Coordinates {
+  readonly basis: Tensor; // T [D, D]
+  readonly inverse: Tensor; // T^-1 [D, D]
+  readonly penalty: Tensor; // [D, 1]
+}
+
+/** T = Q diag(1 / sqrt(variance + strength)), from the eigenvectors Q of the features' second moments. */
+function coordinatesOf(features: Tensor, strength: number): Coordinates {
+  const total = features.shape[0] ?? 0;
+  const dim = features.shape[1] ?? 0;
+  const moments = zeros([dim, dim], { dtype: 'float64' });
+  forEachChunk(features, (rows) => moments.add_(rows.t().matmul(rows).div(total)));
+  const [variances, vectors] = moments.linalgEigh(); // [D], [D, D]
+  const scale = variances.clamp(0).add(strength).rsqrt().unsqueeze(1); // [D, 1]
+  return {
+    basis: vectors.mul(scale.t()),
+    inverse: vectors.t().div(scale),
+    penalty: scale.square().mul(strength),
+  };
 }
 
 /** The most likely class of each row of f32 [n, D]. */
@@ -65,27 +90,29 @@ export function predictLogistic(features: Tensor, model: LogisticModel): Int32Ar
   return predicted;
 }
 
-/** Value and closed-form gradient: X^T (softmax - onehot) / n + strength W. */
+/** Value and closed-form gradient in V: (X T)^T (softmax - onehot) / n + penalty V. */
 function objective(
   features: Tensor,
   labels: Tensor,
   { weight, bias }: { readonly weight: Tensor; readonly bias: Tensor },
-  strength: number,
+  { basis, penalty }: Coordinates,
 ): { readonly value: number; readonly gradient: Tensor } {
   const total = features.shape[0] ?? 0;
-  const weightGradient = weight.mul(strength); // [D, L]
+  const penalized = weight.mul(penalty); // [D, L]
+  const map = basis.matmul(weight); // W [D, L]
+  const mapGradient = map.mul(0);
   const biasGradient = bias.mul(0); // [1, L]
-  let value = (strength / 2) * weight.square().sum().item();
+  let value = weight.mul(penalized).sum().item() / 2;
   forEachChunk(features, (rows, first) => {
     const target = labels.narrow(0, first, rows.shape[0] ?? 0).unsqueeze(1); // [c, 1]
-    const logProbability = rows.matmul(weight).add(bias).logSoftmax(1); // [c, L]
+    const logProbability = rows.matmul(map).add(bias).logSoftmax(1); // [c, L]
     value -= logProbability.gather(1, target).sum().item() / total;
     const excess = logProbability.exp();
     excess.sub_(zeros(excess.shape, { dtype: 'float64' }).scatter_(1, target, 1)); // softmax - onehot
-    weightGradient.add_(rows.t().matmul(excess).div(total));
+    mapGradient.add_(rows.t().matmul(excess).div(total));
     biasGradient.add_(excess.sum([0], true).div(total));
   });
-  return { value, gradient: flattenModel(weightGradient, biasGradient) };
+  return { value, gradient: flattenModel(basis.t().matmul(mapGradient).add(penalized), biasGradient) };
 }
 
 /** Calls `visit` with float64 rows in order, each in a scope. */

@@ -7,6 +7,7 @@
 import { scope, type Tensor } from '@halfway/torch';
 import type { Border, Interval, R2ByParameter, R2Detail, R2Parameter, R2Report } from '../../protocol/report.js';
 import { bootstrap, NUM_RESAMPLES, percentileInterval } from '../intervals.js';
+import type { ProgressListener } from '../progress.js';
 import { mlpHead } from './mlpHead.js';
 import { standardizeByFirst, type PairSet } from './pairSet.js';
 import { ridgeHead } from './ridgeHead.js';
@@ -22,7 +23,7 @@ export interface R2Parts {
 export interface R2Options {
   readonly headWidth: number;
   readonly headEpochs: number;
-  readonly onProgress?: (text: string) => void | Promise<void>;
+  readonly onProgress?: ProgressListener;
 }
 
 /** A head's answers for the test images, before the interval is known. */
@@ -48,12 +49,13 @@ export async function answersOf(
   if (fit === undefined || validation === undefined || test === undefined)
     throw new Error('internal: evaluateR2: parts');
   try {
+    options.onProgress?.(`r2: ${parameter}, ${border}`, false);
     const alone = ridgeHead(fit, validation, test, 'transformed');
     const ridge = ridgeHead(fit, validation, test, 'pair');
     const mlp = await mlpHead(fit, validation, test, {
       widthDim: options.headWidth,
       maxEpochs: options.headEpochs,
-      onEpoch: (epoch) => options.onProgress?.(`${parameter}, ${border}: head epoch ${epoch}`),
+      onEpoch: (epoch) => options.onProgress?.(`r2: ${parameter}, ${border}: head epoch ${epoch}`, true),
     });
     const target = scope(() => test.target.toTypedArray()) as Float32Array;
     const numDims = test.target.shape[1] ?? 0;

@@ -5,6 +5,7 @@
  * G members of the grid, b samples of a batch, F = 2D features of a row, W hidden width, P parameters.
  * Source: SIE's evaluation scripts (`--deep-end`; Adam, learning rate 1e-3, batch 256); early stopping is ours.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { generator, keep, noGrad, rand, randperm, scope, zeros, type Generator, type Tensor } from '@halfway/torch';
 import { AdamW } from '@halfway/torch/optim';
 import { forEachChunk, inputDim, sampleRows, type PairSet } from './pairSet.js';
@@ -27,8 +28,8 @@ export interface MlpOptions {
   readonly widthDim: number; // W
   readonly maxEpochs: number;
   readonly weightDecays?: readonly number[];
-  /** Called after each epoch; what it returns is awaited, so that the process stays responsive. */
-  readonly onEpoch?: (epoch: number) => void | Promise<void>;
+  /** Called after each epoch. */
+  readonly onEpoch?: (epoch: number) => void;
 }
 
 /** Weights and biases of the batched network: [G, F, W], [G, 1, W], [G, W, W], [G, 1, W], [G, W, P], [G, 1, P]. */
@@ -57,7 +58,8 @@ export async function mlpHead(
         chosen[member] = { error, epoch };
         copyMember(best, parameters, member);
       });
-      await options.onEpoch?.(epoch);
+      options.onEpoch?.(epoch);
+      await nextTurn();
       if (chosen.every((member) => epoch - member.epoch >= PATIENCE_EPOCHS)) break;
     }
     const member = indexOfSmallest(chosen.map(({ error }) => error));

@@ -11,6 +11,7 @@ import { idsOf, type EvaluationData, type EvaluationPart } from '../evaluationDa
 import type { EncodedPhotos } from '../features.js';
 import { partitionById, VALIDATION_FRACTION, type Partition } from '../partition.js';
 import type { PhotoFeatures } from '../photoFeatures.js';
+import type { ProgressListener } from '../progress.js';
 import { answersOf, describeHeads, r2ReportOf, type R2Answer, type R2Parts } from './evaluateR2.js';
 import { selectImages, type PairSet } from './pairSet.js';
 import { describeRanges, drawThetas, scaleThetas } from './thetas.js';
@@ -20,7 +21,7 @@ export interface RunR2Options {
   readonly features: PhotoFeatures;
   readonly data: EvaluationData;
   readonly settings: Config['eval'];
-  readonly onProgress: (text: string) => void;
+  readonly onProgress: ProgressListener;
   readonly addSeconds: (part: string, seconds: number) => void;
 }
 
@@ -81,10 +82,7 @@ async function answersOfParameter(
     test,
   };
   try {
-    return await answersOf(parameter, border, parts, {
-      ...settings.r2,
-      onProgress: (text) => onProgress(`r2: ${text}`),
-    });
+    return await answersOf(parameter, border, parts, { ...settings.r2, onProgress });
   } finally {
     const made = [train.target, test.target, ...[parts.fit, parts.validation].flatMap(tensorsOf)];
     for (const used of made) used.dispose();

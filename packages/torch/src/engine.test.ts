@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import {
@@ -33,6 +34,26 @@ describe('engine', () => {
       setNumThreads(before);
     }
     expect(() => setNumThreads(0)).toThrow(/^setNumThreads: must be from 1 to 1024, got 0/);
+  });
+});
+
+describe('threads that wait', () => {
+  // libgomp shows its settings when it is loaded; the child is plain Node on the build.
+  const shownSpinCount = (env: Readonly<Record<string, string>>) => {
+    const build = new URL('../dist/index.js', import.meta.url).href;
+    const addon = process.env['HALFWAY_ADDON'] ?? ensureAddonPath();
+    const program = `import('${build}').then((torch) => { torch.zeros([1]); console.log(process.env.GOMP_SPINCOUNT); })`;
+    const { OMP_WAIT_POLICY: _policy, GOMP_SPINCOUNT: _count, ...rest } = process.env;
+    const child = spawnSync(process.execPath, ['-e', program], {
+      env: { ...rest, HALFWAY_ADDON: addon, OMP_DISPLAY_ENV: 'VERBOSE', ...env },
+      encoding: 'utf8',
+    });
+    return [/GOMP_SPINCOUNT = '(\d+)'/.exec(child.stderr)?.[1], child.stdout.trim()];
+  };
+
+  it('spin briefly, unless the user says otherwise, and the environment is left as it was', () => {
+    expect(shownSpinCount({})).toEqual(['1000', 'undefined']);
+    expect(shownSpinCount({ GOMP_SPINCOUNT: '7' })).toEqual(['7', '7']);
   });
 });
 

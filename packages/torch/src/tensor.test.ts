@@ -6,11 +6,13 @@ import {
   ShapeError,
   TensorDisposedError,
   TorchError,
+  arange,
   dtypes,
   empty,
   eye,
   fromBytes,
   full,
+  randint,
   tensor,
   where,
   zeros,
@@ -98,6 +100,16 @@ describe('tensor: from values and back', () => {
   it('full is float32 also for a whole number', () => {
     expect(full([2], 1).dtype).toBe('float32');
     expect(full([2], 1, { dtype: 'int64' }).toTypedArray()).toEqual(new BigInt64Array([1n, 1n]));
+  });
+
+  it('options are found after any number of positional arguments', () => {
+    const dtype = 'float32';
+    expect(arange(3, { dtype }).dtype).toBe(dtype);
+    expect(arange(1, 3, { dtype }).toArray()).toEqual([1, 2]);
+    expect(arange(0, 1, 0.5, { dtype }).toArray()).toEqual([0, 0.5]);
+    expect(eye(2, { dtype: 'int64' }).dtype).toBe('int64');
+    expect(randint(4, [2], { dtype }).dtype).toBe(dtype);
+    expect(randint(3, 4, [2], { dtype }).toArray()).toEqual([3, 3]);
   });
 
   it('toString is short', () => {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generator, memory, setNumThreads, type Tensor } from '@halfway/torch';
+import { generator, memory, type Tensor } from '@halfway/torch';
 import { saveSafetensors } from '@halfway/torch/io';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
@@ -13,8 +13,6 @@ import { evaluate, type EvaluateOptions } from './evaluate.js';
 import { EvaluationData } from './evaluationData.js';
 import { crossValidatedKnn } from './knn/crossValidate.js';
 import { writeReport } from './writeReport.js';
-
-setNumThreads(1); // a second thread only waits at sizes like these
 
 const config = configSchema.parse({
   model: { size: 'custom', widthDim: 16, depth: 1, numHeads: 2, patch: 8, imagePx: 16 },
@@ -61,9 +59,11 @@ function evaluateAll(changes: Partial<EvaluateOptions> = {}): Promise<EvalReport
 
 describe('evaluate', () => {
   let first: EvalReport;
+  let shared: EvaluationData; // renderings in memory: each pass over photos starts decode processes
 
   it('runs every task on the trained and the untrained encoder, and says what was done', async () => {
-    first = await evaluateAll();
+    shared = new EvaluationData({ train: [photos], data: config.data });
+    first = await evaluateAll({ photos: shared });
     const { tasks, baseline, data, source } = first;
     expect(source).toBe(weights);
     expect(data.numTrain + data.numTest).toBe(60);
@@ -97,7 +97,7 @@ describe('evaluate', () => {
   it('notices other weights in the same file', async () => {
     notices.length = 0;
     exportBackbone(2);
-    const other = await evaluateAll({ tasks: ['knn'] });
+    const other = await evaluateAll({ tasks: ['knn'], photos: shared });
     expect(notices.some((text) => text.endsWith('is stale (weights changed); computing again'))).toBe(true);
     expect(other.tasks.r2).toBeUndefined();
   });
@@ -116,9 +116,8 @@ describe('evaluate', () => {
   });
 
   it('answers for every photo of both parts when k-NN is cross-validated', async () => {
-    const data = new EvaluationData({ train: [photos], data: config.data });
     const before = memory.stats().liveTensors;
-    const { top1, right, protocol } = await crossValidatedKnn({ run: weights, photos: data, k: 3, numFolds: 5 });
+    const { top1, right, protocol } = await crossValidatedKnn({ run: weights, photos: shared, k: 3, numFolds: 5 });
     expect(right).toHaveLength(60);
     expect(top1).toBeGreaterThan(90);
     expect(protocol).toContain('each of 60 photos against the photos of the other 4 of 5 folds');

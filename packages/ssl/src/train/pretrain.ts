@@ -170,7 +170,10 @@ class PretrainRun {
         unlogged: this.#unlogged,
         nextBatch: () => feed.next(),
         toDevice: (host) => deviceBatch(host, views),
-        onPace: (stepMs, step) => this.#event('estimate', paceText(stepMs, steps - step)),
+        onPace: (stepMs, step) => {
+          this.#manifest = { ...this.#manifest, step };
+          this.#event('estimate', paceText(stepMs, steps - step));
+        },
         onRow: (row) => {
           this.#onRow(row);
           reportBad();

@@ -28,7 +28,7 @@ describe('a file of the reference library', () => {
   const valuesOf = (name: string): unknown => tensors.get(name)?.toArray();
 
   it('is read with its dtypes, shapes and values', () => {
-    expect(metadata).toEqual({ title: 'a "file" é' });
+    expect(metadata).toEqual({ title: 'a "file" \u00e9' });
     expect(tensors.size).toBe(18);
     for (const name of [
       'float64',
@@ -68,7 +68,7 @@ describe('a file of the reference library', () => {
       [2, 3],
       [4, 5],
     ]);
-    expect(valuesOf('quote " backslash \\ é 語')).toEqual([1]);
+    expect(valuesOf('quote " backslash \\ \u00e9 \u8a9e')).toEqual([1]);
   });
 
   it('is written again to the same bytes, in whatever order the tensors are given', () => {
@@ -185,7 +185,12 @@ describe('loadSafetensors', () => {
     ['64 dimensions', described({ shape: Array.from({ length: 65 }, () => 1) }), 8, /at most 64 whole numbers/],
     ['sizes below 2^53', described({ shape: [1e300] }), 8, /shape must be/],
     ['a product that fits', described({ shape: [2 ** 40, 2 ** 40] }), 8, /must have 4\.8\d+e\+24 bytes, got 8/],
-    ['a storage that fits', described({ shape: [0, 2 ** 52, 2 ** 52], data_offsets: [0, 0] }), 0, /x must be readable/],
+    [
+      'a storage that fits',
+      described({ shape: [...Array.from({ length: 21 }, () => 2 ** 52), 0], data_offsets: [0, 0] }),
+      0,
+      /x must be readable/,
+    ],
     ['two offsets', described({ data_offsets: [0] }), 8, /x: data_offsets must be two whole numbers, got \[0\]/],
     ['offsets in order', described({ data_offsets: [8, 0] }), 8, /must have 8 bytes, got -8/],
     ['size of the shape', described({ shape: [3] }), 8, /x: \[3\] of float32 must have 12 bytes, got 8/],

@@ -1,3 +1,5 @@
+// Activations as modules and functions. Those without state elsewhere are methods of Tensor.
+
 import type { Tensor } from '../tensor.js';
 import { type ForwardContext, Module } from './module.js';
 

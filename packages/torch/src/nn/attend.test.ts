@@ -20,6 +20,17 @@ describe('attend', () => {
     });
   });
 
+  it('takes the measured way on the CPU: the fused kernel in float32, products in bfloat16', () => {
+    scope(() => {
+      const [single, half] = [inputs('float32'), inputs('bfloat16')];
+      expect(attend(...single).toBytes()).toEqual(scaledDotProductAttention(...single).toBytes());
+      expect(attend(...half).toBytes()).toEqual(attendByProducts(...half).toBytes());
+      // The ways round differently, so that the lines above tell them apart.
+      expect(attendByProducts(...single).toBytes()).not.toEqual(attend(...single).toBytes());
+      expect(scaledDotProductAttention(...half).toBytes()).not.toEqual(attend(...half).toBytes());
+    });
+  });
+
   it('products: has the gradient of its differences', () => {
     scope(() => gradientCheck(attendByProducts, inputs('float64', [1, 2, 3, 2])));
   });

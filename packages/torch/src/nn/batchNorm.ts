@@ -1,3 +1,5 @@
+// Batch normalisation of vectors; of images there is none yet. B images, D features.
+
 import { noGrad } from '../autograd.js';
 import { full } from '../creation.js';
 import { ShapeError } from '../errors.js';

@@ -1,3 +1,5 @@
+// Convolutions over images with square kernels. B images, H and W pixels; no groups, no dilation.
+
 import * as torch from '../ops.gen.js';
 import type { Generator } from '../generator.js';
 import type { Tensor } from '../tensor.js';

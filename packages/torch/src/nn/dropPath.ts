@@ -1,3 +1,5 @@
+// Stochastic depth as a function: it has no state but the generator of the context. B images.
+
 import { empty } from '../ops.gen.js';
 import type { Tensor } from '../tensor.js';
 import type { ForwardContext } from './module.js';

@@ -1,3 +1,5 @@
+// Layer normalisation over the last dimension. D features.
+
 import { full } from '../creation.js';
 import * as torch from '../ops.gen.js';
 import type { Tensor } from '../tensor.js';

@@ -1,3 +1,5 @@
+// The linear layer, and PyTorch's default initialisation that convolutions share.
+
 import * as torch from '../ops.gen.js';
 import type { Generator } from '../generator.js';
 import type { Tensor } from '../tensor.js';

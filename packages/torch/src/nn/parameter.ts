@@ -1,3 +1,5 @@
+// What makes a tensor a parameter: a class, so that modules tell parameters from buffers.
+
 import { engine } from '../native.js';
 import { keep } from '../scope.js';
 import { Tensor } from '../tensor.js';

@@ -69,6 +69,25 @@ describe.each(Object.keys(makers))('%s', (name) => {
     expect(optimizer.stateTensors().size).toBe({ adamw: 9, sgd: 0 }[name] ?? 3);
   });
 
+  it('a parameter without a gradient does not shift the state of those after it', () => {
+    const both = [fixture.leaf('p/0'), fixture.leaf('p/0')];
+    const alone = fixture.leaf('p/0');
+    const groupOf = (parameters: Tensor[]): ParameterGroup => ({ name: 'all', parameters, weightDecay: 0.1 });
+    const [optimizer, single] = [makers[name]?.([groupOf(both)]), makers[name]?.([groupOf([alone])])];
+    for (const step of [0, 1, 2]) {
+      const gradient = fixture.get(`g/${step}/0`);
+      const [first, second] = both as [Tensor, Tensor];
+      // The first parameter has a gradient at the first step only, and another one.
+      first.grad = step === 0 ? fixture.get('g/4/0').clone() : undefined;
+      second.grad = gradient.clone();
+      alone.grad = gradient.clone();
+      optimizer?.step({ lr: 0.1 });
+      single?.step({ lr: 0.1 });
+    }
+    expect(both[1]?.toArray()).toEqual(alone.toArray());
+    expect(both[0]?.toArray()).not.toEqual(alone.toArray());
+  });
+
   it('goes on from a saved state to the bit', () => {
     const straight = start(name);
     takeSteps(straight.parameters, straight.optimizer, [0, 1, 2, 3, 4]);

@@ -1,3 +1,5 @@
+// Groups of parameters and what a step is told: types and their checks, no state.
+
 import type { Tensor } from '../tensor.js';
 
 /** Parameters that share weight decay and learning rate. */

@@ -1,3 +1,5 @@
+// Leaks by the engine's own counts: a graph that is held shows as bytes where it does not as tensors.
+
 import { memory } from '../memory.js';
 import { scope } from '../scope.js';
 

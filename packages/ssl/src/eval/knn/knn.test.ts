@@ -1,9 +1,8 @@
-import { generator, memory, randn, setNumThreads, tensor, type Tensor } from '@halfway/torch';
+import { generator, memory, randn, tensor, type Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { Fixture } from '../../models/fixture.case.js';
 import { knn, knnCrossValidated } from './knn.js';
 
-setNumThreads(1); // a second thread only waits at sizes like these
 const fixture = new Fixture('eval');
 const numbers = (name: string): Int32Array => fixture.get(`knn.${name}`).toTypedArray() as Int32Array;
 

@@ -1,11 +1,10 @@
-import { generator, memory, randn, scope, setNumThreads, tensor, type Tensor } from '@halfway/torch';
+import { generator, memory, randn, scope, tensor, type Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { expectClose, Fixture } from '../../models/fixture.case.js';
 import type { LabelledFeatures } from '../knn/knn.js';
 import { linearProbe } from './linear.js';
 import { fitLogistic, predictLogistic } from './logisticRegression.js';
 
-setNumThreads(1); // a second thread only waits at sizes like these
 const fixture = new Fixture('eval');
 
 describe('fitLogistic', () => {

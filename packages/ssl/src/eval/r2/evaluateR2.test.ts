@@ -1,11 +1,10 @@
-import { memory, setNumThreads } from '@halfway/torch';
+import { memory } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { present } from '../../models/fixture.case.js';
 import { BORDERS, R2_PARAMETERS, type R2Report } from '../../protocol/report.js';
 import { answersOf, describeHeads, r2ReportOf, type R2Answer } from './evaluateR2.js';
 import { partsOf, relativePairs, silentPairs, tellingPairs } from './pairs.case.js';
 
-setNumThreads(1); // a second thread only waits at sizes like these
 const options = { headWidth: 16, headEpochs: 100 };
 
 /** Inside the border theta can be compared for, at the zero border it is told outright, and blur is never told. */

@@ -1,11 +1,9 @@
-import { generator, memory, setNumThreads } from '@halfway/torch';
+import { generator, memory } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { mlpHead, type MlpOptions } from './mlpHead.js';
 import { standardizeByFirst, type PairSet } from './pairSet.js';
 import { partsOf, silentPairs, tellingPairs, type SyntheticOptions } from './pairs.case.js';
 import { r2Score } from './score.js';
-
-setNumThreads(1); // a second thread only waits at sizes like these
 
 interface Outcome {
   readonly score: number;

@@ -1,4 +1,4 @@
-import { memory, scope, setNumThreads } from '@halfway/torch';
+import { memory, scope } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { Fixture } from '../../models/fixture.case.js';
 import type { PairSet } from './pairSet.js';
@@ -6,7 +6,6 @@ import { partsOf, relativePairs, silentPairs, tellingPairs } from './pairs.case.
 import { ridgeHead } from './ridgeHead.js';
 import { r2Score } from './score.js';
 
-setNumThreads(1); // a second thread only waits at sizes like these
 const fixture = new Fixture('eval');
 
 function fixtureSet(part: string): PairSet {

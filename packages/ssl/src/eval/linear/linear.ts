@@ -11,7 +11,7 @@ import { applyStandard, standardOf } from '../standardize.js';
 import { fitLogistic, predictLogistic, type LogisticModel } from './logisticRegression.js';
 
 /** L2 strengths tried, strongest first: each fit starts from the one before. */
-export const LOGISTIC_STRENGTHS: readonly number[] = [1, 0.1, 0.01, 1e-3, 1e-4, 1e-5];
+export const LOGISTIC_STRENGTHS: readonly number[] = [1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6];
 
 export interface LinearResult extends LinearReport {
   readonly right: Uint8Array; // outcome of each test photo, 1: right

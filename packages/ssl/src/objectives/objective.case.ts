@@ -56,7 +56,7 @@ function uniformDraw(seed: number): () => number {
 
 /** The numbers of one step with the objective's own weights. */
 export function stepParams(objective: Objective, step = 0, totalSteps = 10): StepParams {
-  return { step, lr: 1e-3, weightDecay: 0, clipNorm: 0, weights: objective.weightsAt(step, totalSteps) };
+  return { step, lr: 1e-3, clipNorm: 0, weights: objective.weightsAt(step, totalSteps) };
 }
 
 /** The weighted sum of an output's terms, f32 []. */

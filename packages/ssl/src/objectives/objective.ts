@@ -16,7 +16,6 @@ export type ObjectiveState = Readonly<Record<string, Tensor>>;
 export interface StepParams {
   readonly step: number;
   readonly lr: number;
-  readonly weightDecay: number;
   readonly clipNorm: number; // 0: no clip
   /** Weight of each term; a term without an entry is an internal error. */
   readonly weights: Readonly<Record<string, number>>;

@@ -45,15 +45,14 @@ describe('stepParams', () => {
     expect(peakLr(tinyConfig('optim.lr=0.1', 'optim.lrPer256=true', 'train.batch=64'))).toBeCloseTo(0.025, 12);
   });
 
-  it('has every number of a step: rate, decay, clip, and the weight of each term', () => {
+  it('has every number of a step: rate, clip, and the weight of each term', () => {
     torch.scope(() => {
-      const settings = ['optim.clipNorm=3', 'optim.weightDecay=0.1', 'recon.warmupFraction=0.5', 'train.steps=20'];
+      const settings = ['optim.clipNorm=3', 'recon.warmupFraction=0.5', 'train.steps=20'];
       const config = tinyConfig(...settings, 'optim.lr=0.5', 'optim.minLr=0.25');
       const objective = createObjective(config, torch.generator(0));
       expect(stepParams(4, config, objective)).toEqual({
         step: 4,
         lr: 0.5 - 0.125 * (1 - Math.cos((Math.PI * 2) / 18)),
-        weightDecay: 0.1,
         clipNorm: 3,
         weights: { invariance: 10, variance: 10, covariance: 1, recon: 1 },
       });

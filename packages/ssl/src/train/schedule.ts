@@ -37,7 +37,6 @@ export function stepParams(step: number, config: Config, objective: Objective): 
       total: train.steps,
       warmup: warmupSteps(config),
     }),
-    weightDecay: optim.weightDecay,
     clipNorm: optim.clipNorm,
     weights: objective.weightsAt(step, train.steps),
   };

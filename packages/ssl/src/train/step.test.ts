@@ -25,7 +25,7 @@ function stateOf(
 }
 
 function paramsOf({ objective }: TrainState, change: Partial<StepParams> = {}): StepParams {
-  return { step: 0, lr: 0.01, weightDecay: 0.1, clipNorm: 0, weights: objective.weightsAt(0, 10), ...change };
+  return { step: 0, lr: 0.01, clipNorm: 0, weights: objective.weightsAt(0, 10), ...change };
 }
 
 function batchOf({ objective }: TrainState): DeviceBatch {

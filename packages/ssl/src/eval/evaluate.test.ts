@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generator, memory, type Tensor } from '@halfway/torch';
+import { generator, memory, scope, type Tensor } from '@halfway/torch';
 import { saveSafetensors } from '@halfway/torch/io';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
@@ -24,14 +24,16 @@ const folder = mkdtempSync(join(tmpdir(), 'halfway-eval-'));
 const weights = join(folder, 'backbone.safetensors');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Exports an untrained backbone with its config.json. */
+/** Exports an untrained backbone with its config.json, and leaves no tensor: the collector would end it during a leak test. */
 function exportBackbone(seed: number): void {
   const rng = generator(seed);
-  const parts = { encoder: new Vit(vitConfig(config.model), rng), adapter: new Adapter(16, 8, rng) };
+  const parts = scope(() => ({ encoder: new Vit(vitConfig(config.model), rng), adapter: new Adapter(16, 8, rng) }));
   const tensors = Object.entries(parts).flatMap(([name, module]) =>
     [...module.stateDict()].map(([key, value]): [string, Tensor] => [`${name}.${key}`, value]),
   );
   saveSafetensors(weights, new Map(tensors));
+  for (const [, tensor] of tensors) tensor.dispose();
+  rng.dispose();
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ model: config.model, split: config.split }));
 }
 

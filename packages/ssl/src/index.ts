@@ -12,6 +12,7 @@ export { evaluate, type EvaluateOptions } from './eval/evaluate.js';
 export { crossValidatedKnn } from './eval/knn/crossValidate.js';
 export { formatReport } from './eval/formatReport.js';
 export { loadEncoder, type LoadedEncoder } from './run/loadEncoder.js';
+export { study, type StudyArm, type StudyOptions, type StudyResult } from './reproduce/study.js';
 export { InterruptedError, pretrain, type PretrainOptions, type PretrainProgress } from './train/pretrain.js';
 export { DivergedError } from './train/divergedError.js';
 export type { EvalReport } from './protocol/report.js';

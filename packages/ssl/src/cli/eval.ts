@@ -49,7 +49,7 @@ What the numbers mean: docs/evaluation.md.`,
 async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> {
   const source = flags.weights ?? runDir;
   if (source === undefined) throw new UsageError('eval: a run folder or --weights must be named, got none');
-  const tasks = tasksOf(flags.tasks);
+  const tasks = evalTasks(flags.tasks);
   const { evaluate } = await import('../eval/evaluate.js');
   const { formatReport } = await import('../eval/formatReport.js');
   const own = flags.data !== undefined;
@@ -72,7 +72,8 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
   printResult(figures, formatReport(report), flags.json === true);
 }
 
-function tasksOf(list: string): EvalTask[] {
+/** `r2,knn`. Throws UsageError for another name. */
+export function evalTasks(list: string): EvalTask[] {
   return list.split(',').map((name) => {
     const task = EVAL_TASKS.find((known) => known === name.trim());
     if (task === undefined) throw new UsageError(`--tasks: must be of ${EVAL_TASKS.join(', ')}, got ${name}`);

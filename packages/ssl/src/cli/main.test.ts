@@ -27,6 +27,8 @@ describe('halfway', () => {
       'halfway data preview: --recipe <name|file> --data <paths...> --out <file> --photos <n> --set <key.path=value> --json',
       'halfway data check: --data <paths...> --set <key.path=value> --json',
       'halfway quickstart: --out <folder> --seed <n> --steps <n> --json',
+      'halfway study: --recipe <name|file> --arm <name:key=value,...> --seeds <list> --steps <n> --data <paths...> --test <paths...> ' +
+        '--knn-over <paths...> --tasks <list> --out <folder> --json',
     ]);
   });
 
@@ -61,6 +63,27 @@ describe('halfway', () => {
     [['eval', 'runs/a', '--tasks', 'r2,kn'], 'halfway: --tasks: must be of r2, knn, linear, got kn\n'],
     [['quickstart', '--steps', '0'], "argument '0' is invalid. must be a whole number from 1.\n"],
     [['quickstart', '--seed', '5000000000'], 'train.seed: must be at most 4294967295, got 5000000000\n'],
+    [['study', '--recipe', 'small/vicreg', '--out', 'x'], 'halfway: study: needs at least one --arm, got none;'],
+    [
+      ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'a/b:recon.lambda=1'],
+      'halfway: --arm: must be a name of letters, digits, "-", "_" and ".", then ":key=value,...", got a/b:recon.lambda=1\n',
+    ],
+    [
+      ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'a', '--seeds', '0,x'],
+      'halfway: --seeds: must be whole numbers with commas between them, got 0,x\n',
+    ],
+    [
+      ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'a', '--data', 'photos'],
+      'halfway: study: --data needs --test: photos to ask about, which are not trained on\n',
+    ],
+    [
+      ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'a', '--seeds', '1,1'],
+      'halfway: study: needs at least one seed, all different, got 1, 1\n',
+    ],
+    [
+      ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'a:recon.lamda=1'],
+      'no key recon.lamda; did you mean recon.lambda?\n',
+    ],
     [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
   ];
   it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {

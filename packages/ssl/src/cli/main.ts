@@ -14,6 +14,7 @@ import { printError } from './output.js';
 import { pretrainCommand } from './pretrain.js';
 import { quickstartCommand } from './quickstart.js';
 import { setupCommand } from './setup.js';
+import { studyCommand } from './study.js';
 
 /** Runs the program with these arguments and resolves to its exit code; never throws. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -41,6 +42,7 @@ export function createProgram(): Command {
     evalCommand(),
     dataCommand(),
     quickstartCommand(),
+    studyCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   return strict(program);

@@ -7,7 +7,7 @@ import { UsageError } from './failure.js';
 import { collect, wholeNumber } from './flags.js';
 import { printResult, say } from './output.js';
 import { progressPrinter } from './progress.js';
-import { stopOnSignals } from './signals.js';
+import { stoppable } from './signals.js';
 
 interface PretrainFlags {
   readonly recipe?: string;
@@ -67,18 +67,21 @@ async function run(flags: PretrainFlags): Promise<void> {
     await describeJob(job, flags.json === true);
     return;
   }
-  if (flags.out === undefined) {
+  const { out } = flags;
+  if (out === undefined) {
     throw new UsageError('--out: a run folder must be named, got none; for example --out runs/a');
   }
   if (job.data === undefined) say('no --data: training on the photos of clothes that come with the program');
   const { pretrain } = await import('../train/pretrain.js');
-  const summary = await pretrain({
-    ...{ config: job.config, recipe: job.recipe, data: job.data ?? shippedPhotos('train'), out: flags.out },
-    resume: flags.resume === true,
-    allowOtherEngine: flags.allowOtherEngine === true,
-    onProgress: progressPrinter(job.config),
-    signal: stopOnSignals().signal,
-  });
+  const { data = shippedPhotos('train'), config, recipe } = job;
+  const summary = await stoppable(({ signal }) =>
+    pretrain({
+      ...{ config, recipe, data, out, signal },
+      resume: flags.resume === true,
+      allowOtherEngine: flags.allowOtherEngine === true,
+      onProgress: progressPrinter(config),
+    }),
+  );
   const { steps, seconds, imagesPerSecond } = summary;
   const text = `${steps} steps in ${durationText(seconds)}, ${imagesPerSecond.toFixed(0)} images/s; weights in ${summary.run}/export`;
   printResult(summary, text, flags.json === true);

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { wholeNumber } from './flags.js';
 import { plainOrLive, printResult, say } from './output.js';
-import { stopOnSignals } from './signals.js';
+import { stoppable } from './signals.js';
 
 interface QuickstartFlags {
   readonly out: string;
@@ -25,14 +25,14 @@ export function quickstartCommand(): Command {
     .action(async ({ out, seed, steps, json }: QuickstartFlags) => {
       const { quickstart } = await import('../reproduce/quickstart.js');
       const show = plainOrLive();
-      const stop = stopOnSignals();
-      const { table: _table, ...result } = await quickstart({
-        ...{ out, seed },
-        ...(steps === undefined ? {} : { steps }),
-        onText: (text, isLive) => (isLive ? show(text) : say(text)),
-        signal: stop.signal,
-        onTrained: stop.release,
-      });
-      printResult(result, '', json === true);
+      const result = await stoppable(({ signal, release }) =>
+        quickstart({
+          ...{ out, seed, signal, onTrained: release },
+          ...(steps === undefined ? {} : { steps }),
+          onText: (text, isLive) => (isLive ? show(text) : say(text)),
+        }),
+      );
+      const { comparisonPath, comparison } = result;
+      printResult({ out, comparisonPath, ...comparison }, '', json === true);
     });
 }

@@ -13,11 +13,21 @@ export interface StopRequest {
   readonly release: () => void;
 }
 
+/** Does work that Ctrl-C and SIGTERM ask to stop. */
+export async function stoppable<T>(work: (stop: StopRequest) => Promise<T>): Promise<T> {
+  const stop = stopOnSignals();
+  try {
+    return await work(stop);
+  } finally {
+    stop.release();
+  }
+}
+
 /**
  * Listens for Ctrl-C and SIGTERM until it is released, which happens by itself soon after the first: the second then ends
  * the process even where it is inside the engine and runs no JavaScript.
  */
-export function stopOnSignals(): StopRequest {
+function stopOnSignals(): StopRequest {
   const controller = new AbortController();
   const hear = (): void => {
     if (controller.signal.aborted) return;

@@ -39,8 +39,10 @@ const runs: readonly ArmRun[] = [
   { arm: 'task', seed: 10, tasks: tasks(0.52, 0.72, 44.3), seconds: 152, imagesPerSecond: 690 },
 ];
 
+const GAIN = { from: 'base', to: 'task' };
+
 describe('compareArms', () => {
-  const { arms, rows } = compareArms(runs);
+  const { arms, rows } = compareArms(runs, GAIN);
   const row = (figure: string): (typeof rows)[number] | undefined => rows.find((r) => r.figure === figure);
 
   it('keeps arms and seeds in their order', () => {
@@ -51,7 +53,7 @@ describe('compareArms', () => {
     ]);
   });
 
-  it('pairs the gain of the last arm over the one before it by seed', () => {
+  it('pairs the gain by seed', () => {
     const gain = row('r2.inside.rotation')?.gain;
     expect(gain?.values).toHaveLength(2);
     expect(gain?.values[0]).toBeCloseTo(0.51 - 0.28, 12); // seed 11
@@ -68,7 +70,7 @@ describe('compareArms', () => {
 
 describe('comparisonTable', () => {
   it('shows the interval of one seed, and the spread over several', () => {
-    const lines = comparisonTable(runs).split('\n');
+    const lines = comparisonTable(runs, GAIN).split('\n');
     expect(lines[0]).toMatch(/^\| +\| untrained +\| base \(2 seeds\) +\| task \(2 seeds\) +\| task minus base +\|$/);
     expect(lines[2]).toContain('| R2 rotation, inside');
     expect(lines[2]).toContain('0.20 [0.15, 0.25]');
@@ -77,8 +79,32 @@ describe('comparisonTable', () => {
   });
 
   it('lines up: every line is as wide as the first', () => {
-    const lines = comparisonTable(runs).split('\n');
+    const lines = comparisonTable(runs, GAIN).split('\n');
     expect(new Set(lines.map((line) => line.length)).size).toBe(1);
+  });
+
+  it('shows where the mean gain lies over photos, when the outcome of each is known', () => {
+    const answered = (right: number[]): Pick<ArmRun, 'knnAll'> => ({
+      knnAll: { top1: 50, k: 20, interval: around(50), protocol: '', right: Uint8Array.from(right) },
+    });
+    const same = [
+      { arm: 'base', seed: 0, tasks: {}, ...answered([0, 1, 0, 1]) },
+      { arm: 'task', seed: 0, tasks: {}, ...answered([0, 1, 0, 1]) },
+    ];
+    expect(comparisonTable(same, GAIN)).toContain('| +0.0 [+0.0, +0.0]');
+    const gain = compareArms([...same, { arm: 'task', seed: 1, tasks: {} }], GAIN).rows[0]?.gain;
+    expect(gain).toEqual({ mean: 0, values: [0], interval: { low: 0, high: 0 } });
+    // one photo of four gained in one of two seeds: 12.5 points on average, and no resample goes below 0
+    const one = compareArms(
+      [
+        ...same,
+        { arm: 'base', seed: 1, tasks: {}, ...answered([0, 0, 0, 0]) },
+        { arm: 'task', seed: 1, tasks: {}, ...answered([1, 0, 0, 0]) },
+      ],
+      GAIN,
+    ).rows[0]?.gain;
+    expect(one?.interval?.low).toBe(0);
+    expect(one?.interval?.high).toBeGreaterThan(20);
   });
 
   it('has no gain column for one arm', () => {

@@ -11,12 +11,16 @@ import {
   type R2Parameter,
   type TaskReports,
 } from '../protocol/report.js';
+import { pairedTop1Difference } from './intervals.js';
+import type { KnnResult } from './knn/knn.js';
 
 /** One run of one arm. */
 export interface ArmRun {
   readonly arm: string;
   readonly seed: number;
   readonly tasks: TaskReports;
+  /** k-NN over more photos than the test part, cross-validated. */
+  readonly knnAll?: KnnResult;
   readonly seconds?: number; // of training; none for an untrained encoder
   readonly imagesPerSecond?: number; // of training
 }
@@ -25,7 +29,7 @@ export interface ArmRun {
 export interface ComparisonCell {
   readonly mean: number;
   readonly values: readonly number[]; // one a seed, in the order of the runs
-  /** Over test images: the run's interval, or the mean of the runs' intervals. */
+  /** Over test images: the run's interval, or the mean of the runs' intervals; of a gain, where images are paired. */
   readonly interval?: Interval;
 }
 
@@ -34,8 +38,14 @@ export interface ComparisonRow {
   readonly figure: string; // 'r2.inside.rotation', 'knn.top1', 'seconds', ...
   readonly title: string;
   readonly cells: Readonly<Record<string, ComparisonCell>>; // by arm
-  /** Last arm minus the one before it, by seed where both arms have the seed. */
+  /** By seed where both arms have the seed. */
   readonly gain?: ComparisonCell;
+}
+
+/** Names of two arms: the gain is `to` minus `from`. */
+export interface GainArms {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface Comparison {
@@ -51,6 +61,8 @@ interface Figure {
   readonly valueOf: (run: ArmRun) => number | undefined;
   readonly intervalOf: (run: ArmRun) => Interval | undefined;
   readonly hasGain: boolean;
+  /** Of the mean gain over all seeds, where the outcome of each image is known. */
+  readonly gainIntervalOf?: (pairs: readonly { before: ArmRun; after: ArmRun }[]) => Interval | undefined;
 }
 
 const FIGURES: readonly Figure[] = [
@@ -62,6 +74,20 @@ const FIGURES: readonly Figure[] = [
     valueOf: (run) => run.tasks.knn?.top1,
     intervalOf: (run) => run.tasks.knn?.interval,
     hasGain: true,
+  },
+  {
+    figure: 'knnAll.top1',
+    title: 'k-NN top-1 %, all photos',
+    digits: 1,
+    valueOf: (run) => run.knnAll?.top1,
+    intervalOf: (run) => run.knnAll?.interval,
+    hasGain: true,
+    gainIntervalOf: (pairs) => {
+      const known = pairs.flatMap(({ before, after }): [Uint8Array, Uint8Array][] =>
+        before.knnAll === undefined || after.knnAll === undefined ? [] : [[before.knnAll.right, after.knnAll.right]],
+      );
+      return known.length === 0 ? undefined : pairedTop1Difference(known).interval;
+    },
   },
   {
     figure: 'linear.top1',
@@ -76,7 +102,7 @@ const FIGURES: readonly Figure[] = [
 ];
 
 /** Arms in the order in which they first appear; rows only for figures that some run has. */
-export function compareArms(runs: readonly ArmRun[]): Comparison {
+export function compareArms(runs: readonly ArmRun[], gainArms?: GainArms): Comparison {
   const names = [...new Set(runs.map((run) => run.arm))];
   const runsOf = (arm: string): ArmRun[] => runs.filter((run) => run.arm === arm);
   const rows = FIGURES.flatMap((figure): ComparisonRow[] => {
@@ -86,18 +112,21 @@ export function compareArms(runs: readonly ArmRun[]): Comparison {
       if (cell !== undefined) cells[arm] = cell;
     }
     if (Object.keys(cells).length === 0) return [];
-    const gain = figure.hasGain ? gainOf(figure, runsOf(names.at(-2) ?? ''), runsOf(names.at(-1) ?? '')) : undefined;
+    const gain =
+      gainArms === undefined || !figure.hasGain
+        ? undefined
+        : gainOf(figure, runsOf(gainArms.from), runsOf(gainArms.to));
     return [{ figure: figure.figure, title: figure.title, cells, ...(gain === undefined ? {} : { gain }) }];
   });
   return { arms: names.map((arm) => ({ arm, seeds: runsOf(arm).map((run) => run.seed) })), rows };
 }
 
-/** The comparison as a Markdown table, one row a figure, one column an arm, the last column the gain. */
-export function comparisonTable(runs: readonly ArmRun[]): string {
-  const { arms, rows } = compareArms(runs);
-  const hasGain = rows.some((row) => row.gain !== undefined);
+/** The comparison as a Markdown table, one row a figure, one column an arm, the last column the gain if one is wanted. */
+export function comparisonTable(runs: readonly ArmRun[], gainArms?: GainArms): string {
+  const { arms, rows } = compareArms(runs, gainArms);
+  const hasGain = gainArms !== undefined && rows.some((row) => row.gain !== undefined);
   const header = ['', ...arms.map(({ arm, seeds }) => (seeds.length > 1 ? `${arm} (${seeds.length} seeds)` : arm))];
-  if (hasGain) header.push(`${arms.at(-1)?.arm ?? ''} minus ${arms.at(-2)?.arm ?? ''}`);
+  if (hasGain) header.push(`${gainArms.to} minus ${gainArms.from}`);
   const body = rows.map((row) => {
     const digits = FIGURES.find(({ figure }) => figure === row.figure)?.digits ?? 2;
     const cells = arms.map(({ arm }) => cellText(row.cells[arm], digits));
@@ -132,13 +161,17 @@ function cellOf(figure: Figure, runs: readonly ArmRun[]): ComparisonCell | undef
 }
 
 function gainOf(figure: Figure, before: readonly ArmRun[], after: readonly ArmRun[]): ComparisonCell | undefined {
-  const values = after.flatMap((run) => {
+  const pairs = after.flatMap((run) => {
     const partner = before.find(({ seed }) => seed === run.seed);
-    const from = partner === undefined ? undefined : figure.valueOf(partner);
-    const to = figure.valueOf(run);
+    return partner === undefined ? [] : [{ before: partner, after: run }];
+  });
+  const values = pairs.flatMap((pair) => {
+    const [from, to] = [figure.valueOf(pair.before), figure.valueOf(pair.after)];
     return from === undefined || to === undefined ? [] : [to - from];
   });
-  return values.length === 0 ? undefined : { mean: meanOf(values), values };
+  if (values.length === 0) return undefined;
+  const interval = figure.gainIntervalOf?.(pairs);
+  return { mean: meanOf(values), values, ...(interval === undefined ? {} : { interval }) };
 }
 
 /** `0.51 [0.47, 0.55]` for one seed; `0.51 (0.49 to 0.53)` over several, the smallest and the largest of them. */
@@ -155,9 +188,10 @@ function cellText(cell: ComparisonCell | undefined, digits: number): string {
 function gainText(cell: ComparisonCell | undefined, digits: number): string {
   if (cell === undefined) return '';
   const signed = (value: number): string => `${value < 0 ? '' : '+'}${value.toFixed(digits)}`;
-  const mean = signed(cell.mean);
-  if (cell.values.length < 2) return mean;
-  return `${mean} (${signed(Math.min(...cell.values))} to ${signed(Math.max(...cell.values))})`;
+  const { values, interval } = cell;
+  const spread = values.length < 2 ? '' : ` (${signed(Math.min(...values))} to ${signed(Math.max(...values))})`;
+  const over = interval === undefined ? '' : ` [${signed(interval.low)}, ${signed(interval.high)}]`;
+  return `${signed(cell.mean)}${spread}${over}`;
 }
 
 /** A Markdown table whose columns line up in a terminal; the first row is the header. */

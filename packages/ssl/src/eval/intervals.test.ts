@@ -75,15 +75,15 @@ describe('pairedTop1Difference', () => {
   it('is narrower than the two intervals when the encoders mostly agree', () => {
     const before = Uint8Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? 1 : 0));
     const after = before.map((right, i) => (i % 40 === 1 ? 1 : right));
-    const { difference, interval } = pairedTop1Difference(before, after);
+    const { difference, interval } = pairedTop1Difference([[before, after]]);
     expect(difference).toBeCloseTo(2.5, 12);
     expect(interval.low).toBeGreaterThan(0);
     expect(interval.high).toBeLessThan(5);
   });
 
   it('refuses answers about different photos', () => {
-    expect(() => pairedTop1Difference(new Uint8Array(3), new Uint8Array(4))).toThrow(
-      /same photos, got 3 and 4; evaluate both on one set/,
+    expect(() => pairedTop1Difference([[new Uint8Array(3), new Uint8Array(4)]])).toThrow(
+      /same photos, got 3, 3 and 4; evaluate all on one set/,
     );
   });
 });

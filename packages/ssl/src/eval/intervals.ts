@@ -76,20 +76,26 @@ export function wilsonInterval(numRight: number, total: number): Interval {
 }
 
 /**
- * Difference of two encoders' top-1 on the same photos, second minus first, in percentage points, with the interval of
- * a paired bootstrap: photos that both get right or wrong add nothing to its width.
+ * Difference of top-1 on the same photos, second encoder minus first, in percentage points, with the interval of a paired
+ * bootstrap over photos: those that both get right or wrong add nothing to its width. Of several pairs (one a seed) it is
+ * the difference of the means.
+ *
+ * @param pairs for each pair the outcomes [before, after] by photo, 1 where it was right
  */
-export function pairedTop1Difference(
-  rightBefore: Uint8Array,
-  rightAfter: Uint8Array,
-): { readonly difference: number; readonly interval: Interval } {
-  if (rightBefore.length !== rightAfter.length) {
-    throw new RangeError(
-      `pairedTop1Difference: both encoders must have answered the same photos, got ${rightBefore.length} and ${rightAfter.length}; evaluate both on one set`,
-    );
+export function pairedTop1Difference(pairs: readonly (readonly [before: Uint8Array, after: Uint8Array])[]): {
+  readonly difference: number;
+  readonly interval: Interval;
+} {
+  const total = pairs[0]?.[0]?.length ?? 0;
+  const gains = new Float64Array(total);
+  for (const [before, after] of pairs) {
+    if (before.length !== total || after.length !== total) {
+      throw new RangeError(
+        `pairedTop1Difference: all encoders must have answered the same photos, got ${total}, ${before.length} and ${after.length}; evaluate all on one set`,
+      );
+    }
+    for (const [i, right] of after.entries()) gains[i] = (gains[i] ?? 0) + (right - (before[i] ?? 0)) / pairs.length;
   }
-  const total = rightBefore.length;
-  const gains = Float64Array.from(rightAfter, (right, i) => right - (rightBefore[i] ?? 0));
   const asPercent = (sums: Float64Array): number => (100 * (sums[0] ?? 0)) / total;
   const [replicates] = bootstrap(gains, 1, (sums) => [asPercent(sums)]);
   const sum = gains.reduce((a, b) => a + b, 0);

@@ -66,7 +66,7 @@ describe('trainArms', { timeout: 180_000 }, () => {
       if (progress.every(hasGoneOn)) again.abort();
     };
     await expect(trainArms(arms, { onProgress: stopWhenFurther, signal: again.signal })).rejects.toThrow(
-      'quickstart: stopped, what was trained is saved; the same command goes on',
+      'study: stopped, what was trained is saved; the same command goes on',
     );
     await expect(trainArms(arms, { ...options(), signal: AbortSignal.abort() })).rejects.toThrow(InterruptedError);
   });

@@ -30,6 +30,7 @@ export interface Arm {
 /** How far an arm is; `last` is absent until its first row of metrics. */
 export interface ArmProgress {
   readonly arm: string;
+  readonly steps: number; // in all
   readonly last?: MetricRow;
 }
 
@@ -51,7 +52,7 @@ export async function trainArms(
   arms: readonly Arm[],
   { onProgress, signal }: TrainArmsOptions,
 ): Promise<PretrainSummary[]> {
-  for (const arm of arms) requireSameRun(arm);
+  arms.forEach(requireSameRun);
   const children: ChildProcess[] = [];
   const stopAll = (): void => {
     for (const child of children) child.kill('SIGTERM');
@@ -80,13 +81,16 @@ export async function trainArms(
   }
 }
 
-/** A folder of an earlier call with other numbers: said before anything is started. */
-function requireSameRun({ runDir, steps, seed }: Arm): void {
+/**
+ * A folder of an earlier call with other numbers is said before anything is started.
+ * @throws RunError
+ */
+export function requireSameRun({ runDir, steps, seed }: Arm): void {
   if (!hasRun(runDir)) return;
   const { totalSteps, seed: seedThere } = RunFolder.open(runDir).manifest();
   if (totalSteps === steps && seedThere === seed) return;
   throw new RunError(
-    `quickstart: a folder holds trainings of one length and seed, got ${steps} steps with seed ${seed} for ${runDir}, ` +
+    `study: a folder holds trainings of one length and seed, got ${steps} steps with seed ${seed} for ${runDir}, ` +
       `which has ${totalSteps} steps with seed ${seedThere}; choose another folder with --out`,
   );
 }
@@ -118,23 +122,23 @@ function failureOf({ name, runDir }: Arm, stderr: string, signal: NodeJS.Signals
   const reason = stderr.trim().split('\n').at(-1)?.replace('halfway: ', '') ?? '';
   if (reason.startsWith('pretrain: stopped at')) return new InterruptedError(reason);
   return new RunError(
-    `quickstart: training "${name}" must finish, got: ${reason === '' ? (signal ?? 'no message') : reason}\n` +
+    `study: training "${name}" must finish, got: ${reason === '' ? (signal ?? 'no message') : reason}\n` +
       `its whole log is ${join(runDir, 'train.log')}; once that is mended, the same command goes on where it stopped`,
   );
 }
 
 function requireNotStopped(signal: AbortSignal): void {
   if (!signal.aborted) return;
-  throw new InterruptedError('quickstart: stopped, what was trained is saved; the same command goes on');
+  throw new InterruptedError('study: stopped, what was trained is saved; the same command goes on');
 }
 
 function hasRun(runDir: string): boolean {
   return existsSync(join(runDir, 'run.json'));
 }
 
-function progressOf({ name, runDir }: Arm): ArmProgress {
+function progressOf({ name, runDir, steps }: Arm): ArmProgress {
   const path = join(runDir, 'metrics.jsonl');
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
   const line = lines.at(-2); // a line that is being written has no end yet
-  return line === undefined ? { arm: name } : { arm: name, last: JSON.parse(line) as MetricRow };
+  return { arm: name, steps, ...(line === undefined ? {} : { last: JSON.parse(line) as MetricRow }) };
 }

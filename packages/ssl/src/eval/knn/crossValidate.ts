@@ -32,7 +32,7 @@ const NUM_FOLDS = 10;
  *
  * @example
  * const [base, task] = [await crossValidatedKnn({ run: a, photos }), await crossValidatedKnn({ run: b, photos })];
- * const { difference, interval } = pairedTop1Difference(base.right, task.right);
+ * const { difference, interval } = pairedTop1Difference([[base.right, task.right]]);
  */
 export async function crossValidatedKnn(options: CrossValidatedKnnOptions): Promise<KnnResult> {
   const { run, photos, random } = options;

@@ -1,0 +1,70 @@
+/** A whole study in small: two arms, two seeds, trained, evaluated and compared; a second call repeats nothing. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { configText } from '../config/recipe.js';
+import { folderOf, picture } from '../data/photos.case.js';
+import { ConfigError } from '../errors.js';
+import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
+import { study, type StudyOptions } from './study.js';
+
+const scratch = scratchFolder();
+const recipe = join(scratch, 'tiny.yaml');
+writeFileSync(recipe, configText(tinyConfig('eval.knnK=3')));
+
+/** Dark photos and bright ones, numbered from `first`. */
+async function darkAndBright(first: number, count: number): Promise<string> {
+  const files: Record<string, Buffer> = {};
+  for (let i = first; i < first + count; i++) {
+    const image = picture(i, 24, 24).linear(0.4, i % 2 === 0 ? 0 : 150);
+    files[`${i % 2 === 0 ? 'dark' : 'bright'}/${i}.png`] = await image.png().toBuffer();
+  }
+  return folderOf(files);
+}
+
+const [train, test] = [await darkAndBright(0, 24), await darkAndBright(24, 6)];
+const texts: string[] = [];
+const options: StudyOptions = {
+  recipe,
+  arms: [
+    { name: 'base', folder: 'base', settings: ['recon.target=none'] },
+    { name: 'task', folder: 'task', settings: [] },
+  ],
+  ...{ seeds: [1, 2], steps: 3, tasks: ['knn'], train: [train], test: [test], knnOver: [train, test] },
+  out: join(scratch, 'study'),
+  onText: (text) => texts.push(text),
+};
+
+// Four processes one after the other in pairs, which takes long where the cores are busy.
+describe('study', { timeout: 180_000 }, () => {
+  it('trains every arm with every seed, and compares them with each other and with an untrained encoder', async () => {
+    const result = await study(options);
+    expect(result.comparison.arms).toEqual([
+      { arm: 'untrained', seeds: [0] },
+      { arm: 'base', seeds: [1, 2] },
+      { arm: 'task', seeds: [1, 2] },
+    ]);
+    expect(result.comparison.rows.map(({ figure }) => figure)).toEqual([
+      ...['knn.top1', 'knnAll.top1', 'seconds', 'imagesPerSecond'],
+    ]);
+    const all = result.comparison.runs.map(({ knnAll }) => knnAll?.protocol ?? '');
+    expect(all.every((protocol) => protocol.includes('each of 30 photos against'))).toBe(true);
+    expect(result.table).toContain('task minus base');
+    expect([result.numTrain, result.numTest]).toEqual([24, 6]);
+    expect(JSON.parse(readFileSync(result.comparisonPath, 'utf8'))).toEqual(result.comparison);
+    expect(statSync(join(options.out, 'seed-2', 'task', 'metrics.jsonl')).size).toBeGreaterThan(0);
+
+    const again = await study(options);
+    expect(again.comparison.runs).toEqual(result.comparison.runs);
+  });
+
+  it('says what is wrong before anything is trained', async () => {
+    const out = join(scratch, 'none');
+    await expect(study({ ...options, out, seeds: [] })).rejects.toThrow(
+      new ConfigError('study: needs at least one seed, all different, got none'),
+    );
+    await expect(study({ ...options, out, test: [join(scratch, 'missing')] })).rejects.toThrow('missing');
+    await expect(study({ ...options, steps: 4 })).rejects.toThrow('got 4 steps with seed 1');
+    expect(() => statSync(out)).toThrow();
+  });
+});

@@ -1,0 +1,222 @@
+/**
+ * A study: several arms (ways to train) with several seeds, trained side by side, evaluated in the same way, and written
+ * as one table. `npm run quickstart` is the smallest one; docs/log.md holds those that settings were chosen by.
+ */
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { loadRecipe } from '../config/recipe.js';
+import { ConfigError } from '../errors.js';
+import { comparisonTable, compareArms, type ArmRun, type Comparison } from '../eval/compare.js';
+import type { EvalTask } from '../eval/encoderTasks.js';
+import { evaluate } from '../eval/evaluate.js';
+import { EvaluationData } from '../eval/evaluationData.js';
+import { crossValidatedKnn } from '../eval/knn/crossValidate.js';
+import type { KnnReport } from '../protocol/report.js';
+import type { PretrainSummary } from '../protocol/run.js';
+import { diskError, writeAtomic } from '../run/files.js';
+import { requireSameRun, trainArms, type Arm, type ArmProgress } from './trainArms.js';
+
+const COMPARISON_VERSION = 1;
+
+/** Name of the encoder that has learned nothing, in tables. */
+const UNTRAINED = 'untrained';
+
+/** One way to train: the recipe with these `--set` values. */
+export interface StudyArm {
+  readonly name: string; // in tables
+  readonly folder: string; // within OUT/seed-S
+  readonly settings: readonly string[];
+}
+
+export interface StudyOptions {
+  readonly recipe: string;
+  /** The table's last column is the second arm minus the first. */
+  readonly arms: readonly StudyArm[];
+  readonly seeds: readonly number[];
+  readonly steps?: number; // the recipe's by default
+  /** Photos that encoders are trained on and heads fitted on. */
+  readonly train: readonly string[];
+  /** Photos that are asked about. Choose on some, then report on others. */
+  readonly test: readonly string[];
+  /** Photos for a steadier k-NN beside it: all of them, cross-validated. */
+  readonly knnOver?: readonly string[];
+  readonly tasks: readonly EvalTask[];
+  readonly out: string;
+  /** A line for people; `isLive` lines replace each other. */
+  readonly onText: (text: string, isLive: boolean) => void;
+  /** Saves the trainings and stops. */
+  readonly signal?: AbortSignal;
+  /** Told when all are trained: what comes after is kept step by step, and the process may be ended at any time. */
+  readonly onTrained?: () => void;
+}
+
+/** OUT/reports/comparison.json. */
+export interface StudyComparison extends Comparison {
+  readonly version: typeof COMPARISON_VERSION;
+  readonly runs: readonly StudyRun[];
+  readonly seconds: number;
+}
+
+/** A run without the outcome of each single photo, which is for paired intervals only. */
+type StudyRun = Omit<ArmRun, 'knnAll'> & { readonly knnAll?: KnnReport };
+
+export interface StudyResult {
+  readonly out: string;
+  readonly comparisonPath: string;
+  /** What that file holds. */
+  readonly comparison: StudyComparison;
+  readonly table: string; // Markdown
+  readonly numTrain: number;
+  readonly numTest: number;
+  readonly seconds: number;
+}
+
+/**
+ * Runs the study and writes OUT/reports/comparison.json. Running it again repeats nothing that is finished.
+ *
+ * As many arms are trained at once as there are cores, each with its share of them.
+ *
+ * @throws ConfigError, DataError, RunError for what the user can mend; InterruptedError when `signal` stopped it
+ */
+export async function study(options: StudyOptions): Promise<StudyResult> {
+  const start = performance.now();
+  const { out, onText, signal = new AbortController().signal } = options;
+  requireArms(options);
+  const { jobs, atOnce } = jobsOf(options);
+  jobs.forEach(requireSameRun);
+  const { data } = loadRecipe(options.recipe);
+  const photos = new EvaluationData({ train: options.train, test: options.test, data });
+  const all = options.knnOver === undefined ? undefined : new EvaluationData({ train: options.knnOver, data });
+
+  const summaries: PretrainSummary[] = [];
+  for (let first = 0; first < jobs.length; first += atOnce) {
+    const onProgress = progressTeller(jobs.length - first, atOnce, onText);
+    summaries.push(...(await trainArms(jobs.slice(first, first + atOnce), { signal, onProgress })));
+  }
+  options.onTrained?.();
+  const runs = await evaluateJobs(jobs, summaries, { photos, all, ...options });
+  const [from, to] = options.arms;
+  const gain = from === undefined || to === undefined ? undefined : { from: from.name, to: to.name };
+  const seconds = (performance.now() - start) / 1000;
+  const comparisonPath = join(out, 'reports', 'comparison.json');
+  const comparison = {
+    version: COMPARISON_VERSION,
+    ...compareArms(runs, gain),
+    runs: runs.map(studyRun),
+    seconds,
+  } as const;
+  writeComparison(comparisonPath, comparison);
+  const counts = { numTrain: photos.train.indices.length, numTest: photos.test.indices.length };
+  return { out, comparisonPath, comparison, table: comparisonTable(runs, gain), ...counts, seconds };
+}
+
+/** All trainings, those of one seed together, and how many of them run at once. */
+function jobsOf(options: StudyOptions): { readonly jobs: readonly Arm[]; readonly atOnce: number } {
+  const { recipe, arms, seeds, train } = options;
+  const atOnce = Math.min(arms.length, availableParallelism());
+  const threads = Math.max(1, Math.floor(availableParallelism() / atOnce));
+  const jobs = seeds.flatMap((seed) =>
+    arms.map(({ name, folder, settings: own }): Arm => {
+      const settings = [`train.threads=${threads}`, 'data.decodeProcesses=1', ...own];
+      const length = options.steps === undefined ? [] : [`train.steps=${options.steps}`];
+      const { steps } = loadRecipe(recipe, [...settings, `train.seed=${seed}`, ...length]).train;
+      const runDir = join(options.out, `seed-${seed}`, folder);
+      return { recipe, data: train, seed, steps, name, runDir, settings };
+    }),
+  );
+  return { jobs, atOnce };
+}
+
+/** All runs on the same renderings; the untrained encoder, of the first arm's shape, once. */
+async function evaluateJobs(
+  jobs: readonly Arm[],
+  summaries: readonly PretrainSummary[],
+  context: Pick<StudyOptions, 'tasks' | 'onText'> & {
+    readonly photos: EvaluationData;
+    all: EvaluationData | undefined;
+  },
+): Promise<ArmRun[]> {
+  const { tasks, onText, photos, all } = context;
+  const runs: ArmRun[] = [];
+  for (const [i, { name, seed, runDir }] of jobs.entries()) {
+    const onProgress = (text: string): void => onText(`evaluating ${name}, seed ${seed}: ${text}`, true);
+    const isFirst = i === 0;
+    const baseline = isFirst ? { baseline: 'random' as const } : {};
+    const report = await evaluate({ run: runDir, tasks, train: [], photos, ...baseline, onProgress });
+    const knnAll = async (random?: number): Promise<Pick<ArmRun, 'knnAll'>> => {
+      if (all === undefined) return {};
+      return {
+        knnAll: await crossValidatedKnn({ run: runDir, photos: all, ...(random === undefined ? {} : { random }) }),
+      };
+    };
+    if (report.baseline !== undefined) {
+      runs.push({ arm: UNTRAINED, seed: 0, tasks: report.baseline, ...(await knnAll(0)) });
+    }
+    const { seconds, imagesPerSecond } = summaries[i] ?? {};
+    const cost = seconds === undefined || imagesPerSecond === undefined ? {} : { seconds, imagesPerSecond };
+    runs.push({ arm: name, seed, tasks: report.tasks, ...(await knnAll()), ...cost });
+  }
+  return runs;
+}
+
+/** Tells how far the arms are, and once, when it is known, how long all trainings will take. */
+function progressTeller(
+  jobsLeft: number,
+  atOnce: number,
+  onText: StudyOptions['onText'],
+): (progress: readonly ArmProgress[]) => void {
+  let isPaceKnown = false;
+  return (progress) => {
+    onText(progressText(progress), true);
+    const minutes = minutesLeft(progress);
+    if (minutes === undefined || minutes === 0 || isPaceKnown) return;
+    isPaceKnown = true;
+    const allMinutes = minutes * Math.ceil(jobsLeft / atOnce);
+    onText(`on this CPU the trainings take about ${allMinutes.toFixed(1)} minutes more, then the questions`, false);
+  };
+}
+
+/** Of the slowest arm; undefined before all have logged a row. */
+function minutesLeft(progress: readonly ArmProgress[]): number | undefined {
+  const minutes = progress.flatMap(({ last, steps }) =>
+    last === undefined ? [] : [(last.stepMs * (steps - last.step)) / 60_000],
+  );
+  return minutes.length === progress.length ? Math.max(...minutes) : undefined;
+}
+
+function progressText(progress: readonly ArmProgress[]): string {
+  const parts = progress.map(({ arm, last, steps }) => {
+    if (last === undefined) return `${arm}: starting`;
+    return `${arm}: step ${last.step}/${steps}, loss ${last.loss.toFixed(3)}, ${last.imagesPerSecond.toFixed(0)} images/s`;
+  });
+  const minutes = minutesLeft(progress);
+  return `${parts.join(' | ')}${minutes === undefined ? '' : ` | ${minutes.toFixed(1)} min left`}`;
+}
+
+function studyRun({ knnAll, ...run }: ArmRun): StudyRun {
+  if (knnAll === undefined) return run;
+  const { top1, k, interval, protocol } = knnAll;
+  return { ...run, knnAll: { top1, k, interval, protocol } };
+}
+
+function writeComparison(path: string, comparison: StudyComparison): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw diskError(path, error);
+  }
+  writeAtomic(path, `${JSON.stringify(comparison, undefined, 2)}\n`);
+}
+
+function requireArms({ arms, seeds }: StudyOptions): void {
+  const requireDifferent = (what: string, values: readonly (string | number)[]): void => {
+    if (values.length > 0 && new Set(values).size === values.length) return;
+    throw new ConfigError(`study: needs at least one ${what}, all different, got ${values.join(', ') || 'none'}`);
+  };
+  requireDifferent(
+    'arm',
+    arms.map(({ name }) => name),
+  );
+  requireDifferent('seed', seeds);
+}

@@ -80,7 +80,7 @@ const recon = z.strictObject({
   warmupFraction: fraction.default(0).describe('share of the run over which lambda rises from 0 (E.5-23)'),
   intermediates: count.default(2).describe('K, states on the path'),
   includeFinal: z.boolean().default(false).describe('one more decoder whose target is v2 (E.5-30)'),
-  sharedCrop: z.boolean().default(false).describe('u is cut from the crop of v1 (E.5-7)'),
+  sharedCrop: z.boolean().default(false).describe('u is cut from the crop of v1, and flipped with it (E.5-7)'),
   fill: z
     .enum(['zeros', 'mean', 'reflect', 'content'])
     .default('zeros')

@@ -85,6 +85,22 @@ describe('deviceBatch', () => {
     });
   });
 
+  it('flips u with v1 where they share a crop, each by itself elsewhere', () => {
+    scope(() => {
+      const host = hostOf([SIZE, SIZE]);
+      const same = { ...host, views: [host.views[0] ?? new Uint8Array(), host.views[0] ?? new Uint8Array()] };
+      const flips = dataConfig({ augment: { preset: 'rot' } });
+      const isSame = (sharedCrop: boolean): boolean => {
+        const views = requests().map((view) =>
+          view.transformed === undefined ? view : { ...view, transformed: { ...view.transformed, sharedCrop } },
+        );
+        const [first, second] = deviceBatch(same, { views, config: flips, seed: SEED }).views;
+        return first !== undefined && bytesOf(first.images) === bytesOf(second?.path?.start ?? first.images.neg());
+      };
+      expect([isSame(true), isSame(false)]).toEqual([true, false]);
+    });
+  });
+
   it('makes of a photo the same, whatever else is in the batch', () => {
     scope(() => {
       const options = { views: requests(), config, seed: SEED };

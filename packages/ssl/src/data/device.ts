@@ -90,16 +90,20 @@ function canvasOf(host: HostBatch, view: number): Tensor {
   return fromBytes(pixels, [host.drawn.length, 3, canvasPx, canvasPx], 'uint8').to('float32').div_(255);
 }
 
+/** A view that shares the first view's crop shares its flip too: both show the same square, the same way round. */
 function photometricPlans(
   drawn: readonly Draw[],
-  { sizePx }: ViewRequest,
+  { sizePx, transformed }: ViewRequest,
   view: number,
   augment: Config['augment'],
   seed: number,
 ): PhotometricPlan[] {
-  return drawn.map(({ epoch, index }) =>
-    planPhotometric(uniformStream(seed, epoch, index, view, 'photometric'), augment, view === 0 ? 0 : 1, sizePx),
-  );
+  return drawn.map(({ epoch, index }) => {
+    const planOf = (of: number): PhotometricPlan =>
+      planPhotometric(uniformStream(seed, epoch, index, of, 'photometric'), augment, of === 0 ? 0 : 1, sizePx);
+    const plan = planOf(view);
+    return transformed?.sharedCrop === true ? { ...plan, isFlipped: planOf(0).isFlipped } : plan;
+  });
 }
 
 /** One theta per image, f32 [B, P]. */

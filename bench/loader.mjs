@@ -1,0 +1,81 @@
+// Photos from disk: decoding and two random resized crops on one core, against PIL and torchvision; and the whole pretraining loop with
+// its loader, against the same loop in PyTorch with a DataLoader.
+import { availableParallelism } from 'node:os';
+import { loadRecipe } from '../packages/ssl/dist/config/recipe.js';
+import { numDecodeProcesses } from '../packages/ssl/dist/data/decode/decodePool.js';
+import { prepareEngine } from '../packages/ssl/dist/train/engine.js';
+import { contest } from './contest.mjs';
+import { computeDtypes } from './machine.mjs';
+import { rowOf } from './row.mjs';
+
+const OUR_DECODING = new URL('./ours/decode.mjs', import.meta.url);
+const TORCHVISION = new URL('./peers/decode.py', import.meta.url);
+const OUR_LOOP = new URL('./ours/pretrain.mjs', import.meta.url);
+const PYTORCH_LOOP = new URL('./peers/pretrain.py', import.meta.url);
+const NUM_PHOTOS = 64;
+const CROP_PX = 224;
+const DECODE = { name: `decoding ${NUM_PHOTOS} photos and two crops to ${CROP_PX} px, one core`, dtype: 'uint8' };
+// torchvision's own decoder crops tensors, with the same libraries as we do; most programs still go through PIL.
+const DECODERS = [
+  { peer: 'PIL and torchvision', backend: 'pil', maxRatio: 1 / 1.8 },
+  { peer: 'torchvision on tensors', backend: 'tensor', maxRatio: 1 },
+];
+const LOOP_NAME = 'a step of the whole loop, small/vicreg-rot, 64 photos';
+const MAX_LOOP_RATIOS = { float32: 1 / 1.3, bfloat16: 1 / 1.5 };
+// A run of the loop; the first steps, in which loaders fill up, do not count.
+const LOOP = { rounds: 3, warmSteps: 20, steps: 220 };
+const QUICK_LOOP = { rounds: 1, warmSteps: 10, steps: 40 };
+
+/** The rows of this suite. */
+export async function rows(context) {
+  const made = [];
+  if (context.begins(DECODE.name, DECODE.dtype)) made.push(...(await decode(context)));
+  for (const dtype of computeDtypes(context.cpu)) {
+    if (context.begins(LOOP_NAME, dtype)) made.push(await loop(context, dtype));
+  }
+  return made;
+}
+
+async function decode(context) {
+  const sides = {
+    ours: context.side('halfway', OUR_DECODING),
+    peers: DECODERS.map(({ peer, backend }) => context.side(peer, TORCHVISION, { options: { backend } })),
+  };
+  const options = {
+    config: loadRecipe('small/vicreg'),
+    files: context.photos().files.slice(0, NUM_PHOTOS),
+    sizePx: CROP_PX,
+  };
+  const { ours, peers } = await contest(sides, options, context.pace);
+  return DECODERS.map(({ maxRatio }, i) => rowOf({ ...DECODE, maxRatio }, ours, [peers[i]]));
+}
+
+async function loop(context, dtype) {
+  const { rounds, warmSteps, steps } = context.isQuick ? QUICK_LOOP : LOOP;
+  const { config, decodeProcesses } = loopConfig(dtype, warmSteps, steps);
+  const peer = (workers) =>
+    context.side(`PyTorch, DataLoader with ${workers} workers`, PYTORCH_LOOP, { options: { workers } });
+  const sides = {
+    ours: context.side('halfway', OUR_LOOP),
+    peers: [...new Set([decodeProcesses, availableParallelism()])].map(peer),
+  };
+  const { folder, files } = context.photos();
+  const options = { config, folder, files, warmSteps };
+  const { ours, peers } = await contest(sides, options, { rounds, turnMs: 0, warmMs: 0 });
+  const perSecond = ({ name, ms }) => `${name} ${Math.round((1000 * config.train.batch) / ms)}`;
+  const note = `${config.train.threads} engine threads each; photos/s: ${[ours, ...peers].map(perSecond).join(', ')}`;
+  return rowOf({ name: LOOP_NAME, dtype, maxRatio: MAX_LOOP_RATIOS[dtype], note }, ours, peers);
+}
+
+/** The recipe with as many threads and decode processes as `halfway pretrain` chooses on this machine. */
+function loopConfig(dtype, warmSteps, steps) {
+  const settings = [
+    ...[`train.computeDtype=${dtype}`, `train.steps=${steps}`, `train.logEvery=${warmSteps}`],
+    ...['train.imagesEvery=0', `train.checkpointEvery=${steps}`],
+  ];
+  const chosen = loadRecipe('small/vicreg-rot', settings);
+  const decodeProcesses = numDecodeProcesses(chosen.data);
+  const { threads } = prepareEngine(chosen);
+  const given = [`train.threads=${threads}`, `data.decodeProcesses=${decodeProcesses}`];
+  return { config: loadRecipe('small/vicreg-rot', [...settings, ...given]), decodeProcesses };
+}

@@ -1,0 +1,70 @@
+// Our training step, the one that the loop runs, on views that are the same or rendered anew each time.
+import * as torch from '@halfway/torch';
+import { deviceBatch } from '../../packages/ssl/dist/data/device.js';
+import { cropRequest } from '../../packages/ssl/dist/data/feed.js';
+import { stepParams } from '../../packages/ssl/dist/train/schedule.js';
+import { createTrainState } from '../../packages/ssl/dist/train/state.js';
+import { trainStep } from '../../packages/ssl/dist/train/step.js';
+import { serve } from './serve.mjs';
+
+/** @param rendersViews whether augmentation and path belong to the step; it is then compared with another network of ours */
+function prepare({ config, dtype, rendersViews = false }) {
+  torch.setNumThreads(config.train.threads);
+  const marks = [];
+  const mark = (part) => marks.push([part, performance.now()]);
+  const state = withMarks(createTrainState(config, dtype), mark);
+  const params = stepParams(config.train.steps / 2, config, state.objective);
+  const host = randomPixels(state.objective.views, config.train.batch);
+  const render = () => deviceBatch(host, { views: state.objective.views, config, seed: config.train.seed });
+  const fixed = rendersViews ? undefined : render();
+  const run = () => {
+    marks.length = 0;
+    mark('start');
+    torch.scope(() => {
+      const batch = fixed ?? render();
+      if (rendersViews) mark('views');
+      trainStep(state, batch, params);
+    });
+    mark('update');
+    return { parts: durations(marks) };
+  };
+  const parameters = state.parameters.reduce((sum, { numel }) => sum + numel, 0);
+  return { run, ...(rendersViews ? {} : { parameters }) };
+}
+
+/** The state, with a mark where its forward pass ends and where its update begins. */
+function withMarks(state, mark) {
+  const { objective, optimizer } = state;
+  const forward = (...args) => {
+    const output = objective.forward(...args);
+    mark('forward');
+    return output;
+  };
+  const step = (...args) => {
+    mark('backward');
+    optimizer.step(...args);
+  };
+  return {
+    ...state,
+    objective: { ...objective, forward },
+    optimizer: { step, zeroGrad: () => optimizer.zeroGrad() },
+  };
+}
+
+/** From marks (name of what ended, when) to milliseconds by name. */
+function durations(marks) {
+  return Object.fromEntries(marks.slice(1).map(([part, at], i) => [part, at - marks[i][1]]));
+}
+
+/** What the decode processes would have left in the ring. */
+function randomPixels(views, batch) {
+  const canvasPx = views.map((view) => cropRequest(view).canvasPx);
+  return {
+    canvasPx,
+    views: canvasPx.map((side) => Uint8Array.from({ length: batch * 3 * side * side }, () => 256 * Math.random())),
+    drawn: Array.from({ length: batch }, (_, index) => ({ epoch: 0, index })),
+    indices: new Int32Array(batch),
+  };
+}
+
+await serve(prepare);

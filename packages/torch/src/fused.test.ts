@@ -1,7 +1,7 @@
 // The fused loops against their formulas written with operators; PyTorch's own optimizers are compared in optim.
 
 import { describe, expect, it } from 'vitest';
-import { DtypeError, ShapeError, type Tensor, fused, generator, randn, scope, tensor, zeros } from './index.js';
+import { DtypeError, ShapeError, type Tensor, fused, generator, memory, randn, scope, tensor, zeros } from './index.js';
 
 const shapes = [[3, 5], [7], []];
 const draw = (seed: number) => shapes.map((shape, k) => randn(shape, { generator: generator(10 * seed + k) }));
@@ -101,6 +101,40 @@ describe('sgdStep and larsStep', () => {
       [3, 3.5],
       [3, 2],
     ]);
+  });
+});
+
+describe('larsStep', () => {
+  const options = { lr: 1, momentum: 0.9, weightDecay: 0.5, trustCoefficient: 0.1, isAdapted: [true] };
+
+  it('a parameter or gradient of zeros takes the gradient as it is', () => {
+    const [params, buffers] = [[zeros([2])], [zeros([2])]];
+    fused.larsStep(params, [tensor([1, 2])], buffers, options);
+    expect(params[0]?.toArray()).toEqual([-1, -2]);
+    fused.larsStep([tensor([1, 2])], [tensor([-0.5, -1])], [zeros([2])], options);
+  });
+
+  it('changes nothing where foundInf is 1, not even with gradients that are not finite', () => {
+    const [params, buffers] = [[tensor([3, 4])], [tensor([1, 1])]];
+    fused.larsStep(params, [tensor([Number.NaN, 1])], buffers, options, tensor(1));
+    expect([params[0]?.toArray(), buffers[0]?.toArray()]).toEqual([
+      [3, 4],
+      [1, 1],
+    ]);
+    fused.larsStep(params, [tensor([1, 1])], buffers, options, tensor(0));
+    expect(params[0]?.toArray()).not.toEqual([3, 4]);
+  });
+
+  it('refuses lists that are not alike, and leaves nothing behind', () => {
+    const p = [zeros([2])];
+    expect(() => fused.larsStep(p, [zeros([1])], p, options)).toThrow(
+      'gradient 0 must be [2] as its parameter, got [1]',
+    );
+    expect(() => fused.larsStep(p, [], p, options)).toThrow('one entry a parameter, got 1, 0 and 1');
+    expect(() => fused.larsStep(p, [zeros([2])], [zeros([3])], options)).toThrow(ShapeError);
+    const before = memory.stats().liveTensors;
+    fused.larsStep([], [], [], { ...options, isAdapted: [] });
+    expect(memory.stats().liveTensors).toBe(before);
   });
 });
 

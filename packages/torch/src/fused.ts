@@ -1,9 +1,13 @@
-// Loops over all parameters in one native call each: a training step has hundreds of parameters, and a call an element-wise operator
-// and parameter would cost more than the arithmetic. Nothing here is recorded for gradients or waits for a device.
+// Loops over all parameters in one native call each, or a few: a training step has hundreds of parameters, and a call an element-wise
+// operator and parameter would cost more than the arithmetic. Nothing here is recorded for gradients or waits for a device.
 
 import { adopt } from './adopt.js';
+import { noGrad } from './autograd.js';
+import { ShapeError } from './errors.js';
 import { type Engine, engine } from './native.js';
 import * as encode from './operands.js';
+import { foreachAdd, foreachMul, foreachNorm, stack, where } from './ops.gen.js';
+import { scope } from './scope.js';
 import type { Tensor } from './tensor.js';
 
 type Tensors = readonly Tensor[];
@@ -78,14 +82,54 @@ function sgdStep(
 }
 
 /**
- * One LARS step on `params`, in place: g' = g + weightDecay p, times trustCoefficient |p| / |g'|; m = momentum m + g'; p -= lr m.
+ * One LARS step on `params`, in place: where adapted, g' = g + weightDecay p times trustCoefficient |p| / |g'| (as it is where a norm
+ * is 0), else g' = g; then m = momentum m + g'; p -= lr m. The ratios take a few calls a step, whatever the number of parameters.
+ * @param foundInf one float32 number; where it is 1 nothing changes, decided on the device
  * Throws ShapeError, DtypeError or DeviceError when the lists are not alike. Source: You, Gitman and Ginsburg 2017 (arXiv 1708.03888).
  */
-function larsStep(params: Tensors, grads: Tensors, momentumBuffers: Tensors, options: LarsOptions): void {
-  const { lr, momentum, weightDecay, trustCoefficient, isAdapted } = options;
-  withLists([params, grads, momentumBuffers], (addon, [p = 0, g = 0, m = 0]) => {
-    addon.larsStep(p, g, m, lr, momentum, weightDecay, trustCoefficient, encode.booleans(isAdapted) ?? 0);
-  });
+function larsStep(
+  params: Tensors,
+  grads: Tensors,
+  momentumBuffers: Tensors,
+  options: LarsOptions,
+  foundInf?: Tensor,
+): void {
+  const { lr, momentum, isAdapted } = options;
+  expectAlike(params, grads, isAdapted);
+  for (const flag of [true, false]) {
+    const chosen = (list: Tensors): Tensors => list.filter((_, i) => isAdapted[i] === flag);
+    const [p, g, m] = [chosen(params), chosen(grads), chosen(momentumBuffers)];
+    scope(() => {
+      sgdStep(p, flag ? noGrad(() => trustScaled(p, g, options)) : g, m, { lr, momentum }, foundInf);
+    });
+  }
+}
+
+// The other loops check in the addon.
+function expectAlike(params: Tensors, grads: Tensors, isAdapted: readonly boolean[]): void {
+  if (params.length !== grads.length || params.length !== isAdapted.length) {
+    throw new ShapeError(
+      `larsStep: every list must have one entry a parameter, got ${params.length}, ${grads.length} and ${isAdapted.length}`,
+    );
+  }
+  for (const [i, { shape }] of params.entries()) {
+    const own = grads[i]?.shape ?? [];
+    if (own.join() !== shape.join()) {
+      throw new ShapeError(
+        `larsStep: gradient ${i} must be [${shape.join(', ')}] as its parameter, got [${own.join(', ')}]`,
+      );
+    }
+  }
+}
+
+/** g' = g + weightDecay p, times trustCoefficient |p| / |g'| where neither norm is 0. */
+function trustScaled(params: Tensors, grads: Tensors, { weightDecay, trustCoefficient }: LarsOptions): Tensors {
+  if (params.length === 0) return [];
+  const decayed = foreachAdd(grads, params, { alpha: weightDecay });
+  const [paramNorms, gradNorms] = [stack(foreachNorm(params)), stack(foreachNorm(decayed))];
+  const hasNorms = paramNorms.minimum(gradNorms).gt(0);
+  const ratios = where(hasNorms, paramNorms.div(gradNorms).mul(trustCoefficient), 1);
+  return foreachMul(decayed, ratios.unbind(0));
 }
 
 /**

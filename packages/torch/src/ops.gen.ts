@@ -342,6 +342,7 @@ const op_log_sigmoid = new Operator('aten::log_sigmoid');
 const op_tanh = new Operator('aten::tanh');
 const op_tanh_ = new Operator('aten::tanh_');
 const op_softmax_int = new Operator('aten::softmax', 'int');
+const op__safe_softmax = new Operator('aten::_safe_softmax');
 const op_log_softmax_int = new Operator('aten::log_softmax', 'int');
 const op_glu = new Operator('aten::glu');
 const op_linear = new Operator('aten::linear');
@@ -351,6 +352,7 @@ const op_conv2d = new Operator('aten::conv2d');
 const op_conv2d_padding = new Operator('aten::conv2d', 'padding');
 const op_conv_transpose1d = new Operator('aten::conv_transpose1d');
 const op_conv_transpose2d_input = new Operator('aten::conv_transpose2d', 'input');
+const op_convolution = new Operator('aten::convolution');
 const op_layer_norm = new Operator('aten::layer_norm');
 const op_native_layer_norm = new Operator('aten::native_layer_norm');
 const op_rms_norm = new Operator('aten::rms_norm');
@@ -383,6 +385,7 @@ const op_smooth_l1_loss = new Operator('aten::smooth_l1_loss');
 const op_huber_loss = new Operator('aten::huber_loss');
 const op_cross_entropy_loss = new Operator('aten::cross_entropy_loss');
 const op_nll_loss = new Operator('aten::nll_loss');
+const op_nll_loss_nd = new Operator('aten::nll_loss_nd');
 const op_binary_cross_entropy = new Operator('aten::binary_cross_entropy');
 const op_binary_cross_entropy_with_logits = new Operator('aten::binary_cross_entropy_with_logits');
 const op_kl_div = new Operator('aten::kl_div');
@@ -391,6 +394,9 @@ const op_cosine_embedding_loss = new Operator('aten::cosine_embedding_loss');
 const op_pairwise_distance = new Operator('aten::pairwise_distance');
 const op_margin_ranking_loss = new Operator('aten::margin_ranking_loss');
 const op_triplet_margin_loss = new Operator('aten::triplet_margin_loss');
+const op__foreach_add_List = new Operator('aten::_foreach_add', 'List');
+const op__foreach_mul_List = new Operator('aten::_foreach_mul', 'List');
+const op__foreach_norm_Scalar = new Operator('aten::_foreach_norm', 'Scalar');
 const op_fft_fft2 = new Operator('aten::fft_fft2');
 const op_fft_ifft2 = new Operator('aten::fft_ifft2');
 const op_fft_rfft = new Operator('aten::fft_rfft');
@@ -2290,6 +2296,11 @@ export abstract class TensorMethods {
     return tensorOf(invoke(op_softmax_int, this.handle, dim, dtypeNumber(dtype)));
   }
 
+  /** `aten::_safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
+  safeSoftmax(dim: number, dtype?: DType): Tensor {
+    return tensorOf(invoke(op__safe_softmax, this.handle, dim, dtypeNumber(dtype)));
+  }
+
   /** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   logSoftmax(dim: number, dtype?: DType): Tensor {
     return tensorOf(invoke(op_log_softmax_int, this.handle, dim, dtypeNumber(dtype)));
@@ -2405,6 +2416,33 @@ export abstract class TensorMethods {
         encode.numbers(outputPadding, 2),
         groups,
         encode.numbers(dilation, 2),
+      ),
+    );
+  }
+
+  /** `aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor` */
+  convolution(
+    weight: Tensor,
+    bias: Tensor | undefined,
+    stride: readonly number[],
+    padding: readonly number[],
+    dilation: readonly number[],
+    transposed: boolean,
+    outputPadding: readonly number[],
+    groups: number,
+  ): Tensor {
+    return tensorOf(
+      invoke(
+        op_convolution,
+        this.handle,
+        encode.tensor(weight),
+        encode.optionalTensor(bias),
+        encode.numbers(stride),
+        encode.numbers(padding),
+        encode.numbers(dilation),
+        transposed,
+        encode.numbers(outputPadding),
+        groups,
       ),
     );
   }
@@ -2796,6 +2834,20 @@ export abstract class TensorMethods {
     return tensorOf(
       invoke(
         op_nll_loss,
+        this.handle,
+        encode.tensor(target),
+        encode.optionalTensor(weight),
+        encode.reduction(reduction),
+        ignoreIndex,
+      ),
+    );
+  }
+
+  /** `aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
+  nllLossNd(target: Tensor, weight?: Tensor, reduction?: Reduction, ignoreIndex?: number): Tensor {
+    return tensorOf(
+      invoke(
+        op_nll_loss_nd,
         this.handle,
         encode.tensor(target),
         encode.optionalTensor(weight),
@@ -3537,6 +3589,34 @@ export function convTranspose2d(
   );
 }
 
+/** `aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor` */
+export function convolution(
+  input: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  stride: readonly number[],
+  padding: readonly number[],
+  dilation: readonly number[],
+  transposed: boolean,
+  outputPadding: readonly number[],
+  groups: number,
+): Tensor {
+  return tensorOf(
+    invoke(
+      op_convolution,
+      encode.tensor(input),
+      encode.tensor(weight),
+      encode.optionalTensor(bias),
+      encode.numbers(stride),
+      encode.numbers(padding),
+      encode.numbers(dilation),
+      transposed,
+      encode.numbers(outputPadding),
+      groups,
+    ),
+  );
+}
+
 /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
 export function layerNorm(
   input: Tensor,
@@ -3834,6 +3914,30 @@ export function tripletMarginLoss(
       encode.reduction(reduction),
     ),
   );
+}
+
+// --- lists of tensors
+
+/** `aten::_foreach_add.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
+export function foreachAdd(
+  self: readonly Tensor[],
+  other: readonly Tensor[],
+  { alpha }: { alpha?: number | boolean | undefined } = {},
+): Tensor[] {
+  invoke(op__foreach_add_List, encode.tensors(self), encode.tensors(other), alpha);
+  return takeTensors();
+}
+
+/** `aten::_foreach_mul.List(Tensor[] self, Tensor[] other) -> Tensor[]` */
+export function foreachMul(self: readonly Tensor[], other: readonly Tensor[]): Tensor[] {
+  invoke(op__foreach_mul_List, encode.tensors(self), encode.tensors(other));
+  return takeTensors();
+}
+
+/** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2, ScalarType? dtype=None) -> Tensor[]` */
+export function foreachNorm(self: readonly Tensor[], ord?: number | boolean, dtype?: DType): Tensor[] {
+  invoke(op__foreach_norm_Scalar, encode.tensors(self), ord, dtypeNumber(dtype));
+  return takeTensors();
 }
 
 function powWith_Tensor_Scalar(self: TensorMethods, exponent: number | boolean): Tensor {

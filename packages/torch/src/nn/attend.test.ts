@@ -32,7 +32,26 @@ describe('attend', () => {
   });
 
   it('products: has the gradient of its differences', () => {
-    scope(() => gradientCheck(attendByProducts, inputs('float64', [1, 2, 3, 2])));
+    scope(() => gradientCheck((q, k, v) => attendByProducts(q, k, v), inputs('float64', [1, 2, 3, 2])));
+  });
+
+  it('both ways take masks of each kind and keys of another number, and give zeros where nothing may be looked at', () => {
+    scope(() => {
+      const rng = generator(4);
+      const leaves = [4, 6, 6].map((tokens) =>
+        randn([2, 3, tokens, 4], { generator: rng, dtype: 'float64' }).requiresGrad_(),
+      ) as [Tensor, Tensor, Tensor];
+      const open = randn([2, 1, 4, 6], { generator: rng }).gt(0);
+      open.select(2, 1).fill_(false);
+      const added = randn([4, 6], { generator: rng, dtype: 'float64' });
+      for (const mask of [open, added]) {
+        const [products, fused] = [attendByProducts(...leaves, mask), scaledDotProductAttention(...leaves, mask)];
+        expectClose(products, fused);
+        expect(products.select(2, 1).abs().sum().item() === 0).toBe(mask === open);
+        const gradients = [products, fused].map((y) => grad([y.square().sum()], leaves) as Tensor[]);
+        gradients[0]?.forEach((gradient, i) => expectClose(gradient, gradients[1]?.[i] ?? Number.NaN));
+      }
+    });
   });
 
   it('takes views that are not contiguous', () => {

@@ -1,12 +1,14 @@
 // Scaled dot-product attention behind one function, which knows the faster way for dtype and device.
 //
-// B images, T tokens, H heads, E head dim.
+// B images, T tokens that ask, S tokens that are asked, H heads, E head dim.
 
 import * as torch from '../ops.gen.js';
 import type { Tensor } from '../tensor.js';
 
 /**
- * softmax(q k^T / sqrt(E)) v with q, k, v [B, H, T, E] of one dtype; returns [B, H, T, E].
+ * softmax(q k^T / sqrt(E) + mask) v with q [B, H, T, E] and k, v [B, H, S, E] of one dtype; returns [B, H, T, E].
+ * @param mask broadcasts to [B, H, T, S]: bool, true where a token may look, or numbers of that dtype which are added to the scores.
+ *   A token that may look nowhere gets zeros.
  *
  * The way is fixed by device and dtype, never by a timing, so that the same build gives the same bits. Measured with
  * PyTorch 2.15 on an AMD EPYC with AVX512-BF16 and no AMX, one thread, processor milliseconds (least of 5 to 40
@@ -22,20 +24,33 @@ import type { Tensor } from '../tensor.js';
  * products is memory: the probabilities, B H T^2 values, stay until the backward pass (T = 197 above: 21 MiB at the peak, fused 8), and
  * the scores are rounded to bfloat16 before the softmax, as under autocast. Other devices take the fused kernel (not measured).
  */
-export function attend(q: Tensor, k: Tensor, v: Tensor): Tensor {
+export function attend(q: Tensor, k: Tensor, v: Tensor, mask?: Tensor): Tensor {
   const byProducts = q.device === 'cpu' && q.dtype === 'bfloat16';
-  return byProducts ? attendByProducts(q, k, v) : torch.scaledDotProductAttention(q, k, v);
+  return byProducts ? attendByProducts(q, k, v, mask) : torch.scaledDotProductAttention(q, k, v, mask);
 }
 
 /** `attend` as two batched matrix products around a softmax; the scale is part of the first (2 to 25 % faster than by itself). */
-export function attendByProducts(q: Tensor, k: Tensor, v: Tensor): Tensor {
+export function attendByProducts(q: Tensor, k: Tensor, v: Tensor, mask?: Tensor): Tensor {
   const [batch = 0, heads = 0, tokens = 0, headDim = 0] = q.shape;
-  const [qFlat, kFlat, vFlat] = [q, k, v].map((x) => x.reshape([batch * heads, tokens, headDim])) as [
+  const [qFlat, kFlat, vFlat] = [q, k, v].map((x) => x.reshape([batch * heads, -1, headDim])) as [
     Tensor,
     Tensor,
     Tensor,
-  ]; // [B * H, T, E]
+  ]; // [B * H, T or S, E]
   const nothing = torch.zeros([1, 1, 1], { dtype: q.dtype, device: q.device });
-  const scores = nothing.baddbmm(qFlat, kFlat.transpose(1, 2), { beta: 0, alpha: headDim ** -0.5 }); // [B * H, T, T]
-  return scores.softmax(-1).bmm(vFlat).view([batch, heads, tokens, headDim]);
+  const scores = nothing.baddbmm(qFlat, kFlat.transpose(1, 2), { beta: 0, alpha: headDim ** -0.5 }); // [B * H, T, S]
+  const weights = mask === undefined ? scores.softmax(-1) : maskedSoftmax(scores.unflatten(0, [batch, heads]), mask);
+  return weights.bmm(vFlat).view([batch, heads, tokens, headDim]);
+}
+
+/** softmax(scores + mask) over the last dimension, zeros where every score is minus infinity; [B, H, T, S] to [B * H, T, S]. */
+function maskedSoftmax(scores: Tensor, mask: Tensor): Tensor {
+  const masked = mask.dtype === 'bool' ? torch.where(mask, scores, Number.NEGATIVE_INFINITY) : scores.add(mask);
+  return masked.safeSoftmax(-1).flatten(0, 1);
+}
+
+/** Throws Error unless the heads share the width. */
+export function expectHeads(where: string, dim: number, numHeads: number): void {
+  if (numHeads >= 1 && dim % numHeads === 0) return;
+  throw new Error(`${where}: dim must be a multiple of numHeads, got ${dim} and ${numHeads}; change one of them`);
 }

@@ -4,7 +4,7 @@
 
 import type { Generator } from '../generator.js';
 import type { Tensor } from '../tensor.js';
-import { attend } from './attend.js';
+import { attend, expectHeads } from './attend.js';
 import { Linear } from './linear.js';
 import { type ForwardContext, Module } from './module.js';
 
@@ -22,9 +22,7 @@ export class Attention extends Module {
   /** Throws Error unless dim is a multiple of numHeads. */
   constructor({ dim, numHeads }: AttentionConfig, rng: Generator) {
     super();
-    if (!(numHeads >= 1) || dim % numHeads !== 0) {
-      throw new Error(`Attention: dim must be a multiple of numHeads, got ${dim} and ${numHeads}; change one of them`);
-    }
+    expectHeads('Attention', dim, numHeads);
     this.qkv = new Linear(dim, 3 * dim, rng);
     this.proj = new Linear(dim, dim, rng);
     this.numHeads = numHeads;

@@ -4,7 +4,20 @@ import { describe, expect, it } from 'vitest';
 import { type Tensor, generator, memory, scope, zeros } from '../index.js';
 import { Fixture } from '../testing/fixture.case.js';
 import { expectClose } from '../testing/index.js';
-import { Conv2d, ConvTranspose2d, Linear, init } from './index.js';
+import {
+  BatchNorm1d,
+  BatchNorm2d,
+  Conv1d,
+  Conv2d,
+  ConvTranspose2d,
+  Embedding,
+  GroupNorm,
+  LayerNorm,
+  Linear,
+  type Module,
+  MultiheadAttention,
+  init,
+} from './index.js';
 
 const fixture = new Fixture('nn');
 const rng = () => generator(11);
@@ -16,8 +29,24 @@ const drawn: Readonly<Record<string, () => Tensor>> = {
   normal: () => init.normal_(zeros([5, 7]), 0.3, rng()),
   truncNormal: () => init.truncNormal_(zeros([5, 7]), 0.02, rng()),
   truncNormalCut: () => init.truncNormal_(zeros([40, 5]), 1.5, rng()),
+  kaimingNormalIn: () => init.kaimingNormal_(zeros([4, 3, 2, 2]), 0.2, 'in', rng()),
+  kaimingNormalOut: () => init.kaimingNormal_(zeros([4, 3, 2, 2]), 0, 'out', rng()),
   kaimingUniform: () => init.kaimingUniform_(zeros([4, 3, 2, 2]), Math.sqrt(5), rng()),
   xavierUniform: () => init.xavierUniform_(zeros([4, 3, 2, 2]), rng()),
+};
+
+const layers: Readonly<Record<string, () => Module>> = {
+  linear: () => new Linear(7, 5, rng()),
+  conv1d: () => new Conv1d(4, 6, { kernel: 3, groups: 2 }, rng()),
+  conv: () => new Conv2d(3, 4, { kernel: 3 }, rng()),
+  convTranspose: () => new ConvTranspose2d(4, 3, { kernel: 2 }, rng()),
+  embedding: () => new Embedding(5, 3, rng(), { paddingIndex: 1 }),
+  layerNorm: () => new LayerNorm(3),
+  groupNorm: () => new GroupNorm(2, 4),
+  batchNorm1d: () => new BatchNorm1d(3),
+  batchNorm2d: () => new BatchNorm2d(3),
+  multihead: () => new MultiheadAttention({ dim: 6, numHeads: 2 }, rng()),
+  multiheadPlain: () => new MultiheadAttention({ dim: 6, numHeads: 2, bias: false }, rng()),
 };
 
 describe('init', () => {
@@ -28,19 +57,14 @@ describe('init', () => {
     });
   });
 
-  it('layers start with the values of PyTorch for the same seed', () => {
+  it.each(Object.keys(layers))('%s starts with the values of PyTorch for the same seed', (name) => {
     scope(() => {
-      const made = {
-        linear: new Linear(7, 5, rng()),
-        conv: new Conv2d(3, 4, { kernel: 3 }, rng()),
-        convTranspose: new ConvTranspose2d(4, 3, { kernel: 2 }, rng()),
-      };
-      for (const [name, layer] of Object.entries(made)) {
-        const expected = fixture.below(`default/${name}/`);
-        expect(expected.size).toBe(2);
-        for (const [weight, tensor] of layer.stateDict()) {
-          expectClose(tensor, expected.get(weight) ?? 0, { what: `${name} ${weight}`, ...tolerance });
-        }
+      const layer = layers[name]?.() ?? new LayerNorm(1);
+      const [own, expected] = [layer.stateDict(), fixture.below(`default/${name}/`)];
+      expect([...own.keys()].sort()).toEqual([...expected.keys()].sort());
+      for (const [key, values] of own) {
+        const exact = values.dtype === 'int64' ? {} : tolerance;
+        expectClose(values, expected.get(key) ?? 0, { what: `${name} ${key}`, ...exact });
       }
     });
   });
@@ -73,6 +97,8 @@ describe('init', () => {
       const cutStd = Math.sqrt(1 - (4 * 0.05399096651) / 0.9544997361);
       const draws = [
         [init.normal_(zeros([numDraws]), 0.3, rng()), 0.3],
+        [init.kaimingNormal_(zeros([numDraws / 50, 50]), 0, 'in', rng()), Math.sqrt(2 / 50)],
+        [init.kaimingNormal_(zeros([50, numDraws / 50]), 1, 'out', rng()), Math.sqrt(1 / 50)],
         [init.truncNormal_(zeros([numDraws]), 0.02, rng()), 0.02],
         [init.truncNormal_(zeros([numDraws]), 1, rng()), cutStd],
       ] as const;

@@ -53,16 +53,30 @@ export function kaimingUniform_<T extends Tensor>(tensor: T, a: number, rng: Gen
   return uniform_(tensor, -bound, bound, rng);
 }
 
+/**
+ * N(0, s^2) with s = sqrt(2 / ((1 + a^2) fan)): what layers before a ReLU (a = 0) or a leaky one of slope a start with.
+ * @param fan `in` keeps the variance forward; `out`, outputs times the kernel's elements, backward, as in torchvision's ResNets
+ */
+export function kaimingNormal_<T extends Tensor>(tensor: T, a: number, fan: 'in' | 'out', rng: Generator): T {
+  const count = fan === 'in' ? fanIn(tensor) : fanOut(tensor);
+  return normal_(tensor, Math.sqrt(2 / ((1 + a * a) * count)), rng);
+}
+
 /** U(-b, b) with b = sqrt(6 / (fan_in + fan_out)). @param tensor weight [out, in, ...kernel] */
 export function xavierUniform_<T extends Tensor>(tensor: T, rng: Generator): T {
-  const [out = 1, inner = 1, ...kernel] = tensor.shape;
-  const bound = Math.sqrt(6 / ((inner + out) * elements(kernel)));
+  const bound = Math.sqrt(6 / (fanIn(tensor) + fanOut(tensor)));
   return uniform_(tensor, -bound, bound, rng);
 }
 
 /** Inputs that one output of a weight [out, in, ...kernel] sums over. */
 export function fanIn(weight: Tensor): number {
   return elements(weight.shape.slice(1));
+}
+
+/** Outputs that one input of a weight [out, in, ...kernel] goes to. */
+function fanOut(weight: Tensor): number {
+  const [out = 1, , ...kernel] = weight.shape;
+  return out * elements(kernel);
 }
 
 function elements(sizes: readonly number[]): number {

@@ -1,195 +1,200 @@
 // Every layer against PyTorch: output, gradient of the input and of every weight, in both compute dtypes (fixtures/nn.py).
 
 import { describe, expect, it } from 'vitest';
-import { ShapeError, type Tensor, generator, grad, noGrad, ones, scope, zeros } from '../index.js';
+import { ShapeError, generator, grad, ones, scope, zeros } from '../index.js';
 import { expectClose, expectNoLeak, gradientCheck } from '../testing/index.js';
-import { Fixture } from '../testing/fixture.case.js';
 import {
   Attention,
-  BatchNorm1d,
+  Conv1d,
   Conv2d,
   ConvTranspose2d,
-  type ForwardContext,
-  Gelu,
+  Embedding,
+  GroupNorm,
+  type Layer,
   LayerNorm,
   Linear,
-  type Module,
-  relu,
+  Sequential,
+  silu,
 } from './index.js';
+import { computeDtypes, contextOf, expectParity, fixture, inputsOf, loadWeights } from './parity.case.js';
 
-type Layer = Module & { forward(x: Tensor, ctx: ForwardContext): Tensor };
-
-const fixture = new Fixture('nn');
 const rng = generator(0);
-const computeDtypes = ['float32', 'bfloat16'] as const;
-const contextOf = (computeDtype: ForwardContext['computeDtype'], train = false): ForwardContext => {
-  return { train, rng, computeDtype };
-};
 
 const layers: Readonly<Record<string, () => Layer>> = {
   linear: () => new Linear(7, 5, rng),
   linearPlain: () => new Linear(3, 1, rng, { bias: false }),
   layerNorm: () => new LayerNorm(13, { eps: 1e-6 }),
   layerNormFlat: () => new LayerNorm(5, { eps: 1e-6 }),
+  layerNormShape: () => new LayerNorm([3, 5]),
+  layerNormPlain: () => new LayerNorm(7, { affine: false }),
+  groupNorm: () => new GroupNorm(3, 6),
+  groupNormOne: () => new GroupNorm(1, 5, { eps: 1e-3 }),
+  groupNormPlain: () => new GroupNorm(4, 4, { affine: false }),
   conv: () => new Conv2d(3, 4, { kernel: 3, stride: 2, padding: 1 }, rng),
   convPatch: () => new Conv2d(3, 6, { kernel: 4, stride: 4, bias: false }, rng),
+  convDepthwise: () =>
+    new Conv2d(4, 8, { kernel: [3, 2], stride: [1, 2], padding: [1, 0], dilation: [2, 1], groups: 4 }, rng),
+  conv1d: () => new Conv1d(4, 6, { kernel: 3, stride: 2, padding: 2, dilation: 2, groups: 2 }, rng),
   convTranspose: () => new ConvTranspose2d(4, 3, { kernel: 4, stride: 2, padding: 1 }, rng),
-  gelu: () => new Gelu(),
+  convTransposeGroups: () =>
+    new ConvTranspose2d(
+      4,
+      6,
+      { kernel: [3, 2], stride: [2, 3], padding: [1, 0], outputPadding: [1, 2], groups: 2, dilation: [2, 1] },
+      rng,
+    ),
+  embedding: () => new Embedding(7, 5, rng),
   attention: () => new Attention({ dim: 12, numHeads: 3 }, rng),
   attentionOdd: () => new Attention({ dim: 10, numHeads: 1 }, rng),
+  sequential: () => new Sequential(new Linear(6, 5, rng), silu, new LayerNorm(5), new Linear(5, 3, rng)),
 };
 
-/** f32: another order of sums. bf16: every product and sum of the way is rounded to 8 bits, so the error goes with the largest value. */
-function expectNear(actual: Tensor | undefined, key: string, dtype: ForwardContext['computeDtype']): void {
-  const expected = fixture.get(key);
-  const largest = expected.abs().max().item();
-  const tolerance = dtype === 'float32' ? { atol: 2e-6 * largest } : { rtol: 2e-2, atol: 2e-2 * largest };
-  if (actual === undefined) throw new Error(`${key}: no gradient`);
-  expectClose(actual.to('float32'), expected, { what: `${key} in ${dtype}`, ...tolerance });
-}
-
-function expectParity(name: string, layer: Layer, dtype: ForwardContext['computeDtype'], castFirst: boolean): void {
-  layer.loadStateDict(fixture.below(`${name}/w/`));
-  const x = fixture.leaf(`${name}/x`);
-  const y = layer.forward(castFirst ? x.to(dtype) : x, contextOf(dtype));
-  expect(y.dtype).toBe(castFirst || name !== 'gelu' ? dtype : 'float32');
-  const named = layer.namedParameters();
-  const loss = y
-    .to('float32')
-    .mul(fixture.get(`${name}/probe`))
-    .sum();
-  const [gx, ...gw] = grad([loss], [x, ...named.map(([, parameter]) => parameter)]);
-  expectNear(y, `${name}/y`, dtype);
-  expectNear(gx, `${name}/gx`, dtype);
-  named.forEach(([weight], i) => {
-    expect(gw[i]?.dtype).toBe('float32');
-    expectNear(gw[i], `${name}/gw/${weight}`, dtype);
-  });
-}
-
-describe.each(Object.keys(layers))('%s', (name) => {
-  const make = layers[name] ?? (() => new Gelu());
-
-  it.each(computeDtypes)('equals PyTorch forward and backward in %s', (dtype) => {
-    scope(() => {
-      expectParity(name, make(), dtype, false);
-    });
-    scope(() => {
-      expectParity(name, make(), dtype, true);
-    });
+describe.each(Object.entries(layers))('%s', (name, make) => {
+  it.each(computeDtypes)('equals PyTorch forward and backward in %s, for inputs of both dtypes', (dtype) => {
+    for (const isCast of [false, true]) {
+      scope(() => {
+        const layer = make();
+        loadWeights(layer, name);
+        const inputs = inputsOf(name);
+        const [x = zeros([])] = inputs;
+        const y = layer.forward(isCast && x.requiresGrad ? x.to(dtype) : x, contextOf(dtype));
+        expect(y.dtype).toBe(dtype);
+        expectParity(name, layer, inputs, y, dtype);
+      });
+    }
   });
 
   it('has the gradient of its differences', () => {
     scope(() => {
       const layer = make();
-      layer.loadStateDict(fixture.below(`${name}/w/`));
-      const x = fixture.leaf(`${name}/x`);
+      loadWeights(layer, name);
+      const [x = zeros([])] = inputsOf(name);
       // A few elements: every weight's gradient is compared with PyTorch's above. Steps go with the size of the input.
       const isFlat = name === 'layerNormFlat';
-      const inputs = isFlat ? [x] : [x, ...layer.parameters()];
+      const inputs = [...(x.requiresGrad ? [x] : []), ...(isFlat ? [] : layer.parameters())];
       const options = { maxElements: 6, stepSize: isFlat ? 1e-5 : 1e-2 };
-      gradientCheck(() => layer.forward(x, contextOf('float32')), inputs, options);
+      gradientCheck(() => layer.forward(x, contextOf()), inputs, options);
+    });
+  });
+
+  it('leaves nothing behind', () => {
+    const layer = make();
+    const [x = zeros([])] = inputsOf(name);
+    for (const dtype of computeDtypes) {
+      expectNoLeak(() => {
+        const y = layer.forward(x, contextOf(dtype)).sum();
+        grad([y], [...(x.requiresGrad ? [x] : []), ...layer.parameters()]);
+      });
+    }
+  });
+});
+
+describe('LayerNorm and GroupNorm', () => {
+  it('every row of the output has mean 0 and variance 1, whatever the scale of the input', () => {
+    scope(() => {
+      const rows = fixture.get('linear/x').reshape([-1]).slice(0, 0, 40).reshape([5, 8]).mul(100).add(1000);
+      for (const y of [
+        new LayerNorm(8).forward(rows, contextOf()),
+        new GroupNorm(1, 4).forward(rows.reshape([5, 4, 2]), contextOf()).flatten(1),
+      ]) {
+        expectClose(y.mean([1]), zeros([5]), { atol: 1e-5 });
+        expectClose(y.var([1], { correction: 0 }), ones([5]), { rtol: 1e-4 });
+      }
+    });
+  });
+
+  it('refuse groups that the channels do not share, and other channels', () => {
+    expect(() => new GroupNorm(4, 6)).toThrow('GroupNorm: channels must be a multiple of the groups, got 6 and 4');
+    expect(() => new GroupNorm(0, 6)).toThrow('got 6 and 0');
+    scope(() => {
+      expect(() => new GroupNorm(2, 4).forward(zeros([1, 6, 2]), contextOf())).toThrow(ShapeError);
+      expect(() => new LayerNorm(4).forward(zeros([2, 5]), contextOf())).toThrow(ShapeError);
     });
   });
 });
 
-describe('layers', () => {
-  it('leave nothing behind', () => {
-    const layer = new Attention({ dim: 12, numHeads: 3 }, rng);
-    const x = fixture.get('attention/x');
-    for (const dtype of computeDtypes) {
-      expectNoLeak(() => {
-        layer.forward(x, contextOf(dtype)).sum().backward();
-        for (const parameter of layer.parameters()) parameter.grad = undefined;
-      });
-    }
-  });
-
-  it('LayerNorm: every row of the output has mean 0 and variance 1, whatever the scale of the input', () => {
-    scope(() => {
-      const norm = new LayerNorm(8);
-      const x = fixture.get('linear/x').reshape([-1]).slice(0, 0, 40).reshape([5, 8]).mul(100).add(1000);
-      const y = norm.forward(x, contextOf('float32'));
-      expectClose(y.mean([1]), zeros([5]), { atol: 1e-5 });
-      expectClose(y.var([1], { correction: 0 }), ones([5]), { rtol: 1e-4 });
-    });
-  });
-
-  it('attention: does not depend on the order of the tokens', () => {
+describe('Attention', () => {
+  it('does not depend on the order of the tokens', () => {
     scope(() => {
       const layer = new Attention({ dim: 12, numHeads: 3 }, rng);
       const x = fixture.get('attention/x');
-      const ctx = contextOf('float32');
-      expectClose(layer.forward(x.flip([1]), ctx), layer.forward(x, ctx).flip([1]));
+      expectClose(layer.forward(x.flip([1]), contextOf()), layer.forward(x, contextOf()).flip([1]));
     });
   });
 
-  it('attention: refuses a width that the heads do not share', () => {
+  it('refuses a width that the heads do not share', () => {
     expect(() => new Attention({ dim: 10, numHeads: 3 }, rng)).toThrow(
       'Attention: dim must be a multiple of numHeads, got 10 and 3; change one of them',
     );
     expect(() => new Attention({ dim: 10, numHeads: 0 }, rng)).toThrow(/got 10 and 0/);
   });
+});
 
+describe('Linear and convolutions', () => {
   it('a wrong width is a ShapeError that names the operator and the shapes', () => {
     scope(() => {
-      expect(() => new Linear(7, 5, rng).forward(zeros([2, 6]), contextOf('float32'))).toThrow(ShapeError);
+      expect(() => new Linear(7, 5, rng).forward(zeros([2, 6]), contextOf())).toThrow(ShapeError);
+      const conv = new Conv2d(3, 4, { kernel: 3 }, rng);
+      expect(() => conv.forward(zeros([1, 2, 5, 5]), contextOf())).toThrow(/convolution.*3 channels.*2 channels/);
+      expect(() => conv.forward(zeros([3, 5, 5]), contextOf())).toThrow(ShapeError);
     });
   });
 
-  it('relu keeps what is positive', () => {
-    expect(relu(fixture.get('gelu/x')).toArray()).toEqual([0, 0, 0, 0, 0, 0.25, 1, 2.5, 9]);
+  it('a convolution and its transpose are adjoint: <conv(x), y> = <x, transpose(y)>', () => {
+    scope(() => {
+      const config = { kernel: 3, stride: 2, padding: 1, bias: false };
+      const [conv, transpose] = [new Conv2d(2, 4, config, rng), new ConvTranspose2d(4, 2, config, rng)];
+      transpose.loadStateDict(conv.stateDict());
+      const x = fixture.get('maxPool/x').narrow(1, 0, 2); // [2, 2, 7, 5]
+      const y = conv.forward(x, contextOf()).cos();
+      const [left, right] = [conv.forward(x, contextOf()).mul(y), x.mul(transpose.forward(y, contextOf()))];
+      expectClose(left.sum(), right.sum(), { rtol: 1e-4 });
+    });
+  });
+
+  it('refuse geometry that makes no sense', () => {
+    const make = (config: object) => () => new Conv2d(4, 6, { kernel: 3, ...config }, rng);
+    expect(make({ groups: 4 })).toThrow('Conv2d: channels must be multiples of groups, got 4 in, 6 out, 4 groups');
+    expect(make({ kernel: [3, 3, 3] })).toThrow(
+      'Conv2d: kernel: must be 2 whole numbers from 1, or one for all, got 3, 3, 3',
+    );
+    expect(make({ stride: 0 })).toThrow('Conv2d: stride: must be 2 whole numbers from 1, or one for all, got 0, 0');
+    expect(make({ padding: -1 })).toThrow('Conv2d: padding: must be 2 whole numbers from 0');
+    expect(make({ dilation: 1.5 })).toThrow('Conv2d: dilation: must be');
+    expect(() => new ConvTranspose2d(4, 4, { kernel: 3, outputPadding: [1] }, rng)).toThrow(
+      'ConvTranspose2d: outputPadding',
+    );
   });
 });
 
-describe('BatchNorm1d', () => {
-  it('equals PyTorch over two training batches and an evaluation, gradients and running statistics included', () => {
-    const norm = new BatchNorm1d(6);
-    norm.loadStateDict(fixture.below('batchNorm/w/'), { strict: false });
-    for (const step of [0, 1, 2]) {
-      scope(() => {
-        const key = `batchNorm${step}`;
-        const x = fixture.leaf(`${key}/x`);
-        const y = norm.forward(x, contextOf('bfloat16', step < 2));
-        expect(y.dtype).toBe('float32');
-        const loss = y.mul(fixture.get(`${key}/probe`)).sum();
-        const [gx, gw, gb] = grad([loss], [x, norm.weight, norm.bias]);
-        expectNear(y, `${key}/y`, 'float32');
-        expectNear(gx, `${key}/gx`, 'float32');
-        expectNear(gw, `${key}/gw/weight`, 'float32');
-        expectNear(gb, `${key}/gw/bias`, 'float32');
-        expectNear(norm.runningMean, `${key}/running_mean`, 'float32');
-        expectNear(norm.runningVar, `${key}/running_var`, 'float32');
-      });
-    }
-    expect(norm.numBatchesTracked?.item()).toBe(2);
-    expect([...norm.stateDict().keys()]).toEqual([
-      'weight',
-      'bias',
-      'running_mean',
-      'running_var',
-      'num_batches_tracked',
-    ]);
-  });
-
-  it('without running statistics it has no buffers and uses the batch out of training too', () => {
+describe('Embedding', () => {
+  it('with a padding row equals PyTorch', () => {
     scope(() => {
-      const norm = new BatchNorm1d(6, { trackRunningStats: false });
-      const x = fixture.get('batchNorm0/x');
-      expect(norm.buffers()).toEqual([]);
-      expectClose(norm.forward(x, contextOf('float32')), norm.forward(x, contextOf('float32', true)));
+      const layer = new Embedding(7, 5, rng, { paddingIndex: 2 });
+      loadWeights(layer, 'embeddingPadding');
+      const inputs = inputsOf('embeddingPadding');
+      expectParity('embeddingPadding', layer, inputs, layer.forward(inputs[0] ?? zeros([]), contextOf()));
     });
   });
 
-  it('refuses a batch of one in training, where the variance is nothing, and another width', () => {
+  it('the padding row starts at zero and gets no gradient', () => {
     scope(() => {
-      const norm = new BatchNorm1d(3);
-      expect(() => norm.forward(zeros([1, 3]), contextOf('float32', true))).toThrow(
-        'BatchNorm1d: the input must be [B, 3] with B of at least 2, got [1, 3]',
-      );
-      expect(() => norm.forward(zeros([4, 2]), contextOf('float32'))).toThrow('must be [B, 3], got [4, 2]');
-      expect(noGrad(() => norm.forward(zeros([1, 3]), contextOf('float32'))).shape).toEqual([1, 3]);
-      expect(norm.numBatchesTracked?.item()).toBe(0);
+      const layer = new Embedding(5, 3, rng, { paddingIndex: 4 });
+      expect(layer.weight.select(0, 4).abs().sum().item()).toBe(0);
+      expect(layer.weight.abs().sum().item()).toBeGreaterThan(0);
+      layer
+        .forward(zeros([2], { dtype: 'int64' }).add(4), contextOf())
+        .sum()
+        .backward();
+      expect(layer.weight.grad?.abs().sum().item()).toBe(0);
+    });
+  });
+
+  it('refuses indices outside the table', () => {
+    expect(() => new Embedding(5, 3, rng, { paddingIndex: 5 })).toThrow('paddingIndex must be in [0, 5), got 5');
+    scope(() => {
+      const layer = new Embedding(5, 3, rng);
+      expect(() => layer.forward(zeros([1], { dtype: 'int64' }).add(5), contextOf())).toThrow(ShapeError);
     });
   });
 });

@@ -49,12 +49,39 @@ describe('Module', () => {
     expect(net.hidden.isDisposed).toBe(false);
   });
 
+  it('names itself and all modules below, parents first', () => {
+    const net = new Net();
+    expect(net.namedModules().map(([name, module]) => [name, module.constructor.name])).toEqual([
+      ['', 'Net'],
+      ['patch_embed', 'Linear'],
+      ['blocks.0', 'Linear'],
+      ['blocks.1', 'Linear'],
+    ]);
+    expect(new Map(net.namedModules()).get('blocks.1')).toBe(net.blocks[1]);
+  });
+
+  it('freezes a part: no gradient, no more of it counted as trainable, and back', () => {
+    scope(() => {
+      const net = new Net();
+      const all = net.numParameters();
+      net.patchEmbed.weight.grad = zeros([2, 3]);
+      expect(net.patchEmbed.requiresGrad_(false)).toBe(net.patchEmbed);
+      expect([net.numParameters(), net.numParameters({ trainable: true })]).toEqual([all, all - 8]);
+      expect(net.patchEmbed.weight.grad).toBeUndefined();
+      const y = net.patchEmbed.forward(zeros([1, 3]), { train: true, rng: generator(0), computeDtype: 'float32' });
+      expect(y.requiresGrad).toBe(false);
+      net.requiresGrad_();
+      expect(net.numParameters({ trainable: true })).toBe(all);
+    });
+  });
+
   it('lists a shared parameter once and saves it under both names', () => {
     class Tied extends Module {
       readonly encoder = new Linear(2, 2, generator(0), { bias: false });
       readonly decoder = this.encoder;
     }
     const tied = new Tied();
+    expect(tied.namedModules().map(([name]) => name)).toEqual(['', 'encoder']);
     expect(tied.namedParameters().map(([name]) => name)).toEqual(['encoder.weight']);
     expect(tied.numParameters()).toBe(4);
     expect([...tied.stateDict().keys()]).toEqual(['encoder.weight', 'decoder.weight']);

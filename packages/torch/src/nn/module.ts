@@ -11,6 +11,7 @@ import { type StateDictDifference, copyState } from './stateDict.js';
 
 /** What a forward pass needs beside its input: nothing about mode, randomness or precision is ambient. */
 export interface ForwardContext {
+  /** Whether dropout draws and batch norm uses and tracks the batch; `{ ...ctx, train: false }` for a part that is frozen. */
   readonly train: boolean;
   readonly rng: Generator;
   /** Dtype of matrix products and convolutions. Parameters, norms' statistics, softmax sums and losses stay float32. */
@@ -18,14 +19,14 @@ export interface ForwardContext {
 }
 
 /**
- * A layer or network. Subclasses are final, assign parameters (`Parameter`), buffers (any other tensor), children (`Module`) and arrays
- * of these to own public properties, and have one `forward`. Private (`#`) properties are not part of the state.
+ * A layer or network. Subclasses assign parameters (`Parameter`), buffers (any other tensor), children (`Module`) and arrays of these to
+ * own public properties, and have one `forward`. Private (`#`) properties are not part of the state. A class is final or abstract.
  * @example class Head extends Module { readonly fc: Linear; ... forward(x: Tensor, ctx: ForwardContext): Tensor { ... } }
  */
 export abstract class Module {
   /** Every parameter by name, in the order of the properties; one that is shared comes once, under its first name. */
   namedParameters(): [name: string, parameter: Parameter][] {
-    return onceEach(this.#entries('').filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter));
+    return onceEach(this.#tensors('').filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter));
   }
 
   /** The tensors of `namedParameters`. */
@@ -35,7 +36,7 @@ export abstract class Module {
 
   /** Every tensor that is state but not trained, by name. */
   namedBuffers(): [name: string, buffer: Tensor][] {
-    return onceEach(this.#entries('').filter(([, tensor]) => !(tensor instanceof Parameter)));
+    return onceEach(this.#tensors('').filter(([, tensor]) => !(tensor instanceof Parameter)));
   }
 
   /** The tensors of `namedBuffers`. */
@@ -43,14 +44,32 @@ export abstract class Module {
     return this.namedBuffers().map(([, buffer]) => buffer);
   }
 
-  /** Number of trained values. */
-  numParameters(): number {
-    return this.parameters().reduce((sum, parameter) => sum + parameter.numel, 0);
+  /** This module, whose name is '', and all below it by name, parents before children; one that is shared comes once. */
+  namedModules(): [name: string, module: Module][] {
+    return onceEach(this.#modules(''));
+  }
+
+  /** Number of values in the parameters, or with `trainable` in those that require a gradient. */
+  numParameters({ trainable = false }: { readonly trainable?: boolean } = {}): number {
+    const counted = this.parameters().filter((parameter) => !trainable || parameter.requiresGrad);
+    return counted.reduce((sum, parameter) => sum + parameter.numel, 0);
+  }
+
+  /**
+   * Sets whether every parameter requires a gradient; false freezes them: gradients they have are dropped, and optimizers leave
+   * alone what has none.
+   */
+  requiresGrad_(flag = true): this {
+    for (const parameter of this.parameters()) {
+      parameter.requiresGrad_(flag);
+      if (!flag) parameter.grad = undefined;
+    }
+    return this;
   }
 
   /** Parameters and buffers by name, a shared one under each of its names: the tensors themselves, not copies. */
   stateDict(): Map<string, Tensor> {
-    return new Map(this.#entries(''));
+    return new Map(this.#tensors(''));
   }
 
   /**
@@ -62,27 +81,40 @@ export abstract class Module {
     return copyState('loadStateDict', this.stateDict(), state, options);
   }
 
-  #entries(prefix: string): [string, Tensor][] {
+  #tensors(prefix: string): [string, Tensor][] {
+    return this.#members(prefix).flatMap(([path, member]) =>
+      member instanceof Module ? member.#tensors(`${path}.`) : [[path, member]],
+    );
+  }
+
+  #modules(prefix: string): [string, Module][] {
+    const below = this.#members(prefix).flatMap(([path, member]) =>
+      member instanceof Module ? member.#modules(`${path}.`) : [],
+    );
+    return [[prefix.slice(0, -1), this], ...below];
+  }
+
+  #members(prefix: string): [path: string, member: Tensor | Module][] {
     return Object.entries(this).flatMap(([property, value]: [string, unknown]) =>
-      entriesOf(`${prefix}${snakeCase(property)}`, value, (child, path) => child.#entries(`${path}.`)),
+      membersOf(`${prefix}${snakeCase(property)}`, value),
     );
   }
 }
 
-function entriesOf(
-  path: string,
-  value: unknown,
-  entriesOfChild: (child: Module, path: string) => [string, Tensor][],
-): [string, Tensor][] {
-  if (isTensor(value)) return [[path, value]];
-  if (value instanceof Module) return entriesOfChild(value, path);
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((member: unknown, i) => entriesOf(`${path}.${i}`, member, entriesOfChild));
+/** A module of one tensor, which is what can stand in a `Sequential`. */
+export interface Layer extends Module {
+  forward(x: Tensor, ctx: ForwardContext): Tensor;
 }
 
-function onceEach<T extends Tensor>(entries: readonly [string, T][]): [string, T][] {
-  const seen = new Set<Tensor>();
-  return entries.filter(([, tensor]) => !seen.has(tensor) && seen.add(tensor));
+function membersOf(path: string, value: unknown): [path: string, member: Tensor | Module][] {
+  if (isTensor(value) || value instanceof Module) return [[path, value]];
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((member: unknown, i) => membersOf(`${path}.${i}`, member));
+}
+
+function onceEach<T>(entries: readonly [string, T][]): [string, T][] {
+  const seen = new Set<T>();
+  return entries.filter(([, value]) => !seen.has(value) && seen.add(value));
 }
 
 function snakeCase(name: string): string {

@@ -1,4 +1,4 @@
-// Groups of parameters and what a step is told: types and their checks, no state.
+// Groups of parameters and what a step is told of them: types and their checks, no state.
 
 import type { Tensor } from '../tensor.js';
 
@@ -12,11 +12,20 @@ export interface ParameterGroup {
   readonly lrScale?: number;
 }
 
-/** What changes from step to step. */
+/** One number for all groups, or one for each group's name. */
+export type PerGroup = number | Readonly<Record<string, number>>;
+
+/** What changes from step to step: plain numbers, from schedules that are functions of the step. */
 export interface StepOptions {
+  readonly lr: PerGroup;
+  /** Factor on a group's weight decay, for schedules of it; 1 by default. */
+  readonly weightDecayScale?: PerGroup;
+}
+
+/** A group's numbers of one step. */
+export interface GroupSettings {
   readonly lr: number;
-  /** Factor on every group's weight decay, for schedules of it; 1 by default. */
-  readonly weightDecayScale?: number;
+  readonly weightDecay: number;
 }
 
 /** Throws Error when names repeat, a parameter is in two places, or a factor is negative or not finite. */
@@ -36,10 +45,38 @@ export function checkGroups(where: string, groups: readonly ParameterGroup[]): v
   }
 }
 
-/** Throws Error unless the options of a step are numbers from 0. */
-export function checkStep(where: string, { lr, weightDecayScale = 1 }: StepOptions): void {
-  expectFactor(where, 'lr', lr);
-  expectFactor(where, 'weightDecayScale', weightDecayScale);
+/** What a step means for each group. Throws Error for a number that is negative or not finite, and for names that are not the groups'. */
+export function groupSettings(
+  where: string,
+  groups: readonly ParameterGroup[],
+  { lr, weightDecayScale = 1 }: StepOptions,
+): GroupSettings[] {
+  const [rates, scales] = [
+    perGroup(where, 'lr', lr, groups),
+    perGroup(where, 'weightDecayScale', weightDecayScale, groups),
+  ];
+  return groups.map(({ name, weightDecay, lrScale = 1 }) => ({
+    lr: rates(name) * lrScale,
+    weightDecay: weightDecay * scales(name),
+  }));
+}
+
+function perGroup(
+  where: string,
+  what: string,
+  value: PerGroup,
+  groups: readonly ParameterGroup[],
+): (name: string) => number {
+  if (typeof value === 'number') {
+    expectFactor(where, what, value);
+    return () => value;
+  }
+  const [names, given] = [groups.map(({ name }) => name), Object.keys(value)];
+  if (names.length !== given.length || names.some((name) => !Object.hasOwn(value, name))) {
+    throw new Error(`${where}: ${what} must have one number a group (${names.join(', ')}), got ${given.join(', ')}`);
+  }
+  for (const name of names) expectFactor(where, `${what} of ${name}`, value[name] ?? Number.NaN);
+  return (name) => value[name] ?? Number.NaN;
 }
 
 function expectFactor(where: string, what: string, value: number): void {

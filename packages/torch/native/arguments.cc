@@ -3,6 +3,7 @@
 
 #include <ATen/ScalarOps.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -13,8 +14,7 @@
 namespace halfway {
 namespace {
 
-constexpr double kMaxInteger = 9007199254740992.0;  // 2^53: beyond it a JavaScript number is no longer exact
-constexpr size_t kMaxExtent = 128;                  // two numbers (as in pad) for each of 64 dimensions
+constexpr size_t kMaxExtent = 128;  // two numbers (as in pad) for each of 64 dimensions
 constexpr int kDeviceIndexes = 1024;
 
 [[noreturn]] void FailArgument(const ArgumentRule& rule, const char* wanted) {
@@ -29,14 +29,27 @@ bool IsNumber(napi_env env, napi_value value, double* number) {
 // be.
 c10::Scalar ScalarOf(double value) {
   const bool is_whole =
-      std::trunc(value) == value && std::fabs(value) < kMaxInteger && !(value == 0 && std::signbit(value));
+      std::trunc(value) == value && std::fabs(value) < kMaxExactInteger && !(value == 0 && std::signbit(value));
   return is_whole ? c10::Scalar(static_cast<int64_t>(value)) : c10::Scalar(value);
 }
 
+// Kinds of wrapped numbers (arguments.h; src/operands.ts writes them).
+constexpr double kWrappedBoolean = 1;
+constexpr double kWrappedComplex = 2;
+constexpr double kWrappedInteger = 3;
+
+c10::Scalar WrappedScalar(std::span<const double> entry) {
+  if (entry.size() < 2) Fail(ErrorKind::kTorch, "internal: a wrapped number has two or three entries");
+  if (entry.size() == 2) return entry[1] == kWrappedBoolean ? c10::Scalar(entry[0] != 0) : ScalarOf(entry[0]);
+  if (entry[1] == kWrappedComplex) return c10::complex<double>(entry[0], entry[2]);
+  if (entry[1] == kWrappedInteger) {
+    return static_cast<int64_t>(entry[0]) * (int64_t{1} << 32) + static_cast<int64_t>(entry[2]);
+  }
+  Fail(ErrorKind::kTorch, "internal: no wrapped number of kind ", entry[1]);
+}
+
 at::Tensor WrappedNumber(const Environment& state, double position) {
-  const std::span<const double> entry = ListAt(state, position);
-  if (entry.size() != 2) Fail(ErrorKind::kTorch, "internal: a wrapped number has two entries");
-  return at::native::wrapped_scalar_tensor(entry[1] != 0 ? c10::Scalar(entry[0] != 0) : ScalarOf(entry[0]));
+  return at::native::wrapped_scalar_tensor(WrappedScalar(ListAt(state, position)));
 }
 
 at::Tensor OperandTensor(const Environment& state, double code) {
@@ -89,23 +102,50 @@ c10::IValue OneNumber(const Environment& state, const ArgumentRule& rule, double
   FailArgument(rule, "left out: its type has no counterpart in TypeScript");
 }
 
+int64_t BigInteger(const Invocation& call, const ArgumentRule& rule, napi_value value) {
+  int64_t integer = 0;
+  bool is_whole = false;
+  Check(napi_get_value_bigint_int64(call.env(), value, &integer, &is_whole), "napi_get_value_bigint_int64");
+  if (!is_whole) FailArgument(rule, "within 64 bits");
+  return integer;
+}
+
+// { re, im }
+c10::Scalar ComplexNumber(const Invocation& call, const ArgumentRule& rule, napi_value value) {
+  std::array<double, 2> parts{};
+  for (const size_t i : {0, 1}) {
+    napi_value part = nullptr;
+    Check(napi_get_named_property(call.env(), value, i == 0 ? "re" : "im", &part), "napi_get_named_property");
+    if (!IsNumber(call.env(), part, &parts[i])) FailArgument(rule, "a number, a boolean or { re, im }");
+  }
+  return c10::complex<double>(parts[0], parts[1]);
+}
+
 c10::IValue OneValue(const Invocation& call, const ArgumentRule& rule, napi_value value) {
   double number = 0;
   if (IsNumber(call.env(), value, &number)) return OneNumber(call.state(), rule, number);
-  bool flag = false;
-  const bool takes_flag = rule.kind == ValueKind::kBool || rule.kind == ValueKind::kScalar;
-  if (takes_flag && napi_get_value_bool(call.env(), value, &flag) == napi_ok) {
-    return rule.kind == ValueKind::kBool ? c10::IValue(flag) : c10::IValue(c10::Scalar(flag));
-  }
   if (rule.kind == ValueKind::kString) return ToText(call.env(), value, rule.name.c_str());
+  const bool is_scalar = rule.kind == ValueKind::kScalar;
+  bool flag = false;
+  if ((is_scalar || rule.kind == ValueKind::kBool) && napi_get_value_bool(call.env(), value, &flag) == napi_ok) {
+    return is_scalar ? c10::IValue(c10::Scalar(flag)) : c10::IValue(flag);
+  }
+  napi_valuetype type = napi_undefined;
+  Check(napi_typeof(call.env(), value, &type), "napi_typeof");
+  if (type == napi_bigint && is_scalar) return c10::Scalar(BigInteger(call, rule, value));
+  if (type == napi_bigint && rule.kind == ValueKind::kInt) return BigInteger(call, rule, value);
+  if (type == napi_object && is_scalar) return ComplexNumber(call, rule, value);
   FailArgument(rule, KindName(rule.kind));
 }
 
-c10::IValue IntegerList(const ArgumentRule& rule, std::span<const double> entries) {
-  if (rule.is_extent && entries.size() > kMaxExtent) {
-    Fail(ErrorKind::kShape, "argument ", rule.name, " must have at most ", kMaxExtent, " entries, got ",
-         entries.size());
+void ExpectLength(const ArgumentRule& rule, size_t length) {
+  if (rule.is_extent && length > kMaxExtent) {
+    Fail(ErrorKind::kShape, "argument ", rule.name, " must have at most ", kMaxExtent, " entries, got ", length);
   }
+}
+
+c10::IValue IntegerList(const ArgumentRule& rule, std::span<const double> entries) {
+  ExpectLength(rule, entries.size());
   c10::List<int64_t> list;
   list.reserve(entries.size());
   for (double entry : entries) list.push_back(ToInteger(entry, rule.name.c_str()));
@@ -127,9 +167,48 @@ c10::IValue TensorList(const Environment& state, const ArgumentRule& rule, std::
   return list;
 }
 
+template <typename T>
+c10::IValue ListOf(const std::vector<c10::IValue>& entries) {
+  c10::List<T> list;
+  list.reserve(entries.size());
+  for (const c10::IValue& entry : entries) list.push_back(entry.to<T>());
+  return c10::impl::toList<T>(std::move(list));
+}
+
+// An array of values that the list buffer cannot hold.
+c10::IValue ArrayValue(const Invocation& call, const ArgumentRule& rule, napi_value array) {
+  uint32_t length = 0;
+  Check(napi_get_array_length(call.env(), array, &length), "napi_get_array_length");
+  ExpectLength(rule, length);
+  std::vector<c10::IValue> entries;
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value entry = nullptr;
+    napi_valuetype type = napi_undefined;
+    Check(napi_get_element(call.env(), array, i, &entry), "napi_get_element");
+    Check(napi_typeof(call.env(), entry, &type), "napi_typeof");
+    const bool is_none = rule.element_is_optional && (type == napi_undefined || type == napi_null);
+    entries.push_back(is_none ? c10::IValue() : OneValue(call, rule, entry));
+  }
+  switch (rule.kind) {
+    case ValueKind::kString:
+      return ListOf<std::string>(entries);
+    case ValueKind::kScalar:
+      return rule.element_is_optional ? ListOf<std::optional<c10::Scalar>>(entries) : ListOf<c10::Scalar>(entries);
+    case ValueKind::kInt:
+      return ListOf<int64_t>(entries);
+    default:
+      FailArgument(rule, "a list of numbers");
+  }
+}
+
 c10::IValue ListValue(const Invocation& call, const ArgumentRule& rule, napi_value value) {
   double position = 0;
-  if (!IsNumber(call.env(), value, &position)) FailArgument(rule, "a list");
+  if (!IsNumber(call.env(), value, &position)) {
+    bool is_array = false;
+    Check(napi_is_array(call.env(), value, &is_array), "napi_is_array");
+    if (is_array) return ArrayValue(call, rule, value);
+    FailArgument(rule, "a list");
+  }
   const std::span<const double> entries = ListAt(call.state(), position);
   switch (rule.kind) {
     case ValueKind::kTensor:
@@ -209,7 +288,7 @@ std::span<const double> ListAt(const Environment& state, double position) {
 }
 
 int64_t ToInteger(double value, const char* what) {
-  if (std::trunc(value) != value || std::fabs(value) > kMaxInteger) {
+  if (std::trunc(value) != value || std::fabs(value) > kMaxExactInteger) {
     Fail(ErrorKind::kTorch, what, " must be a whole number within 2^53, got ", value);
   }
   return static_cast<int64_t>(value);

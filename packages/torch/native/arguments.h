@@ -2,9 +2,12 @@
 // the call: libtorch trusts boxed arguments, and a wrong one is a segmentation fault.
 //
 // How src/dispatch.ts passes a value:
-//   Tensor            a handle (>= 0), or -(k + 1) for the wrapped number at k in the list buffer
-//   lists             k, where the list buffer holds the count at k and the entries after it
-//   number, boolean   themselves; enums and devices as numbers (src/dtype.ts, src/device.ts)
+//   Tensor            a handle (>= 0), or -(k + 1) for the wrapped number at k in the list buffer: [value, kind], by
+//                     kind 0 a number, 1 a boolean, 2 [re, 2, im], 3 [high, 3, low] 32 bits of an integer
+//   lists             k, where the list buffer holds the count at k and the entries after it; or, where the entries
+//                     are no plain numbers, an array of values
+//   numbers           number, boolean, bigint (64 bits) and { re, im } themselves; enums and devices as numbers
+//                     (src/dtype.ts)
 //   nothing           undefined: the schema's default; null: none
 #pragma once
 
@@ -18,6 +21,8 @@
 namespace halfway {
 
 class Invocation;
+
+constexpr double kMaxExactInteger = 9007199254740992.0;  // 2^53: beyond it a JavaScript number is no longer exact
 
 // Fills state.stack with the operands of `op` from call[first] on.
 void PushOperands(const Invocation& call, const Operator& op, size_t first);

@@ -67,6 +67,20 @@ napi_value SetRequiresGrad(Invocation& call) {
 
 napi_value IsLeaf(Invocation& call) { return MakeBoolean(call, call.Tensor(0).is_leaf()); }
 
+// (handle) -> the name of the recorded function that made it, `AddBackward0`; null for a leaf
+napi_value GradFunctionName(Invocation& call) {
+  const at::Tensor& tensor = call.Tensor(0);
+  std::string name = "Invalid";  // PyTorch's word for a view that was changed where that cannot be recorded
+  try {
+    const auto function = tensor.grad_fn();
+    if (function == nullptr) return MakeNull(call);
+    name = function->name();
+  } catch (const c10::Error&) {
+  }
+  const size_t colons = name.rfind("::");
+  return MakeText(call, colons == std::string::npos ? name : name.substr(colons + 2));
+}
+
 // (flag) -> what it was before; for this thread
 napi_value SetGradEnabled(Invocation& call) {
   const bool before = c10::GradMode::is_enabled();
@@ -86,6 +100,7 @@ void ExportAutograd(Environment& state, napi_value exports) {
   Export<RequiresGrad>(state, exports, "requiresGrad");
   Export<SetRequiresGrad>(state, exports, "requiresGrad_");
   Export<IsLeaf>(state, exports, "isLeaf");
+  Export<GradFunctionName>(state, exports, "gradFunctionName");
   Export<SetGradEnabled>(state, exports, "setGradEnabled");
   Export<IsGradEnabled>(state, exports, "isGradEnabled");
 }

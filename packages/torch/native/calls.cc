@@ -68,29 +68,14 @@ napi_value TakeTensor(Invocation& call) {
   return result.isTensor() ? MakeTensor(call, result.toTensor()) : MakeNumber(call, -1);
 }
 
-// () -> number | boolean | string | null
+// () -> number | boolean | bigint | { re, im } | string | null
 napi_value TakeValue(Invocation& call) {
   const c10::IValue result = TakeResult(call.state());
-  if (result.isInt()) return MakeNumber(call, static_cast<double>(result.toInt()));
-  if (result.isDouble()) return MakeNumber(call, result.toDouble());
-  if (result.isBool()) return MakeBoolean(call, result.toBool());
+  if (result.isScalar()) return MakeScalar(call, result.toScalar());
   if (result.isString()) return MakeText(call, result.toStringRef());
   if (result.isDevice()) return MakeNumber(call, DeviceCode(result.toDevice()));
-  if (!result.isNone())
-    Fail(ErrorKind::kTorch, "results of type ", result.tagKind(), " have no counterpart in TypeScript");
-  napi_value nothing = nullptr;
-  Check(napi_get_null(call.env(), &nothing), "napi_get_null");
-  return nothing;
-}
-
-napi_value MakeObject(const Invocation& call) {
-  napi_value object = nullptr;
-  Check(napi_create_object(call.env(), &object), "napi_create_object");
-  return object;
-}
-
-void Set(const Invocation& call, napi_value object, const char* key, napi_value value) {
-  Check(napi_set_named_property(call.env(), object, key, value), key);
+  if (result.isNone()) return MakeNull(call);
+  Fail(ErrorKind::kTorch, "results of type ", result.tagKind(), " have no counterpart in TypeScript");
 }
 
 void Append(const Invocation& call, napi_value array, napi_value value) {
@@ -101,23 +86,23 @@ void Append(const Invocation& call, napi_value array, napi_value value) {
 
 napi_value DescribeArgument(const Invocation& call, const ArgumentRule& rule) {
   napi_value object = MakeObject(call);
-  Set(call, object, "name", MakeText(call, rule.name));
-  Set(call, object, "kind", MakeText(call, KindName(rule.kind)));
-  Set(call, object, "isList", MakeBoolean(call, rule.is_list));
-  Set(call, object, "elementIsOptional", MakeBoolean(call, rule.element_is_optional));
-  Set(call, object, "isOptional", MakeBoolean(call, rule.is_optional));
-  Set(call, object, "isKeywordOnly", MakeBoolean(call, rule.is_keyword_only));
-  Set(call, object, "isWritten", MakeBoolean(call, rule.is_written));
-  Set(call, object, "listLength", MakeNumber(call, rule.list_length));
-  Set(call, object, "hasDefault", MakeBoolean(call, rule.fallback.has_value()));
+  SetProperty(call, object, "name", MakeText(call, rule.name));
+  SetProperty(call, object, "kind", MakeText(call, KindName(rule.kind)));
+  SetProperty(call, object, "isList", MakeBoolean(call, rule.is_list));
+  SetProperty(call, object, "elementIsOptional", MakeBoolean(call, rule.element_is_optional));
+  SetProperty(call, object, "isOptional", MakeBoolean(call, rule.is_optional));
+  SetProperty(call, object, "isKeywordOnly", MakeBoolean(call, rule.is_keyword_only));
+  SetProperty(call, object, "isWritten", MakeBoolean(call, rule.is_written));
+  SetProperty(call, object, "listLength", MakeNumber(call, rule.list_length));
+  SetProperty(call, object, "hasDefault", MakeBoolean(call, rule.fallback.has_value()));
   return object;
 }
 
 napi_value DescribeReturn(const Invocation& call, const ReturnRule& rule) {
   napi_value object = MakeObject(call);
-  Set(call, object, "kind", MakeText(call, KindName(rule.kind)));
-  Set(call, object, "isList", MakeBoolean(call, rule.is_list));
-  Set(call, object, "writtenArgument", MakeNumber(call, rule.written_argument));
+  SetProperty(call, object, "kind", MakeText(call, KindName(rule.kind)));
+  SetProperty(call, object, "isList", MakeBoolean(call, rule.is_list));
+  SetProperty(call, object, "writtenArgument", MakeNumber(call, rule.written_argument));
   return object;
 }
 
@@ -131,9 +116,9 @@ napi_value DescribeOperator(Invocation& call) {
   for (const ArgumentRule& rule : op.arguments) Append(call, arguments, DescribeArgument(call, rule));
   for (const ReturnRule& rule : op.returns) Append(call, returns, DescribeReturn(call, rule));
   napi_value object = MakeObject(call);
-  Set(call, object, "schema", MakeText(call, c10::toString(op.handle.schema())));
-  Set(call, object, "arguments", arguments);
-  Set(call, object, "returns", returns);
+  SetProperty(call, object, "schema", MakeText(call, c10::toString(op.handle.schema())));
+  SetProperty(call, object, "arguments", arguments);
+  SetProperty(call, object, "returns", returns);
   return object;
 }
 

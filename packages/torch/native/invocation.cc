@@ -103,4 +103,37 @@ napi_value MakeText(const Invocation& call, const std::string& value) {
   return result;
 }
 
+napi_value MakeNull(const Invocation& call) {
+  napi_value result = nullptr;
+  Check(napi_get_null(call.env(), &result), "napi_get_null");
+  return result;
+}
+
+napi_value MakeObject(const Invocation& call) {
+  napi_value object = nullptr;
+  Check(napi_create_object(call.env(), &object), "napi_create_object");
+  return object;
+}
+
+void SetProperty(const Invocation& call, napi_value object, const char* key, napi_value value) {
+  Check(napi_set_named_property(call.env(), object, key, value), key);
+}
+
+napi_value MakeScalar(const Invocation& call, const c10::Scalar& value) {
+  if (value.isBoolean()) return MakeBoolean(call, value.toBool());
+  if (value.isFloatingPoint()) return MakeNumber(call, value.toDouble());
+  if (value.isComplex()) {
+    const c10::complex<double> number = value.toComplexDouble();
+    napi_value object = MakeObject(call);
+    SetProperty(call, object, "re", MakeNumber(call, number.real()));
+    SetProperty(call, object, "im", MakeNumber(call, number.imag()));
+    return object;
+  }
+  const int64_t integer = value.toLong();
+  if (std::abs(static_cast<double>(integer)) < kMaxExactInteger) return MakeNumber(call, static_cast<double>(integer));
+  napi_value result = nullptr;
+  Check(napi_create_bigint_int64(call.env(), integer, &result), "napi_create_bigint_int64");
+  return result;
+}
+
 }  // namespace halfway

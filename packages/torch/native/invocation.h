@@ -51,6 +51,12 @@ class Invocation {
 napi_value MakeNumber(const Invocation& call, double value);
 napi_value MakeBoolean(const Invocation& call, bool value);
 napi_value MakeText(const Invocation& call, const std::string& value);
+napi_value MakeNull(const Invocation& call);
+napi_value MakeObject(const Invocation& call);
+void SetProperty(const Invocation& call, napi_value object, const char* key, napi_value value);
+
+// A number, a boolean, a bigint for an integer that a number cannot hold exactly, or { re, im }.
+napi_value MakeScalar(const Invocation& call, const c10::Scalar& value);
 
 // The frame of every entry: no C++ exception passes it.
 template <napi_value (*Body)(Invocation&)>

@@ -1,7 +1,6 @@
 // Tensors from and to memory, and the end of handles.
 #include <ATen/Functions.h>
 
-#include <cmath>
 #include <cstring>
 
 #include "arguments.h"
@@ -76,19 +75,8 @@ napi_value CopyBytes(Invocation& call) {
   return nullptr;
 }
 
-// (handle) -> number | boolean | bigint (an integer that a number cannot hold exactly)
-napi_value Item(Invocation& call) {
-  const c10::Scalar value = call.Tensor(0).item();
-  if (value.isBoolean()) return MakeBoolean(call, value.toBool());
-  if (value.isFloatingPoint()) return MakeNumber(call, value.toDouble());
-  if (value.isComplex()) Fail(ErrorKind::kDtype, "a complex number is not a number; take viewAsReal() first");
-  const int64_t integer = value.toLong();
-  if (std::abs(static_cast<double>(integer)) < 9007199254740992.0)
-    return MakeNumber(call, static_cast<double>(integer));
-  napi_value result = nullptr;
-  Check(napi_create_bigint_int64(call.env(), integer, &result), "napi_create_bigint_int64");
-  return result;
-}
+// (handle) -> number | boolean | bigint | { re, im }
+napi_value Item(Invocation& call) { return MakeScalar(call, call.Tensor(0).item()); }
 
 void AdjustExternalMemory(const Invocation& call, int64_t bytes) {
   int64_t total = 0;

@@ -1,5 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { DtypeError, ShapeError, TorchError, enableGrad, grad, isGradEnabled, noGrad, tensor } from './index.js';
+import {
+  DtypeError,
+  ShapeError,
+  type Tensor,
+  TorchError,
+  enableGrad,
+  generator,
+  grad,
+  isGradEnabled,
+  noGrad,
+  ops,
+  randn,
+  tensor,
+} from './index.js';
+import { gradientCheck } from './testing/index.js';
 
 describe('backward', () => {
   it('gives the derivative, and accumulates', () => {
@@ -42,6 +56,40 @@ describe('backward', () => {
     const [x, unused] = [tensor([1], { requiresGrad: true }), tensor([1], { requiresGrad: true })];
     expect(() => grad([x.mul(2).sum()], [unused])).toThrow(/^grad: .*not .*used/);
     expect(grad([x.mul(2).sum()], [unused], { allowUnused: true })).toEqual([undefined]);
+  });
+});
+
+describe('second derivatives', () => {
+  const drawn = (shape: readonly number[], seed: number) =>
+    randn(shape, { generator: generator(seed), dtype: 'float64' }).requiresGrad_();
+
+  it.each<[string, (x: Tensor, y: Tensor) => Tensor, readonly number[], readonly number[]]>([
+    ['powers and products', (x, y) => x.pow(3).mul(y.square()), [2, 3], [2, 3]],
+    ['matmul', (x, y) => x.matmul(y).square(), [2, 3], [3, 2]],
+    ['softmax', (x, y) => x.softmax(-1).mul(y), [2, 4], [2, 4]],
+    ['gelu and sigmoid', (x, y) => x.gelu().mul(y.sigmoid()), [5], [5]],
+    ['layerNorm', (x, y) => x.layerNorm([4]).mul(y), [3, 4], [3, 4]],
+    ['conv2d', (x, y) => x.conv2d(y).square(), [1, 2, 4, 4], [2, 2, 3, 3]],
+    ['indexing', (x, y) => x.at([0, 2, 2]).pow(3).mul(y.at(':', null)), [3], [3]],
+    ['a raw operator', (x, y) => ops.aten.addcmul(x.exp(), x, y, { value: 2 }), [4], [4]],
+  ])('of %s equal differences of the first', (_, fn, shapeX, shapeY) => {
+    gradientCheck(
+      (x, y) =>
+        enableGrad(() => {
+          const inputs = [x, y];
+          const firsts = grad([fn(x, y).sin().sum()], inputs, { createGraph: true });
+          return firsts.map((first, k) => (first ?? x).mul(k + 1).sum()).reduce((sum, term) => sum.add(term));
+        }),
+      [drawn(shapeX, 1), drawn(shapeY, 2)],
+    );
+  });
+
+  it('go on to the third, and stop without createGraph', () => {
+    const x = tensor([2], { requiresGrad: true, dtype: 'float64' });
+    const derivative = (y: Tensor | undefined, createGraph = true) => grad([y ?? x], [x], { createGraph })[0];
+    const second = derivative(derivative(x.pow(5)));
+    expect([second?.item(), derivative(second)?.item()]).toEqual([160, 240]);
+    expect(() => derivative(derivative(x.pow(5), false))).toThrow(/does not require grad/);
   });
 });
 

@@ -3,7 +3,7 @@
 import { takeOptionalTensor } from './dispatch.js';
 import { engine } from './native.js';
 import * as encode from './operands.js';
-import { refusePromise } from './scope.js';
+import { refuseUnfinished } from './scope.js';
 import type { Tensor } from './tensor.js';
 
 /** How `grad` runs. */
@@ -59,7 +59,7 @@ function withGradMode<T>(isEnabled: boolean, where: string, fn: () => T): T {
   const before = engine().setGradEnabled(isEnabled);
   try {
     const result = fn();
-    refusePromise(where, result);
+    refuseUnfinished(where, result);
     return result;
   } finally {
     engine().setGradEnabled(before);

@@ -2,16 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import {
-  TorchError,
   cpuCapability,
   getNumThreads,
   isGradEnabled,
   memory,
   libtorchVersion,
-  ops,
   operatorNames,
   setNumThreads,
-  tensor,
   zeros,
 } from './index.js';
 import { engine } from './native.js';
@@ -82,40 +79,5 @@ describe('worker threads', () => {
     expect(isGradEnabled()).toBe(true);
     expect(memory.stats().liveTensors).toBe(liveTensors);
     expect(mine.add(1).toArray()).toEqual([1, 1]);
-  });
-});
-
-describe('ops: operators by full name', () => {
-  it('calls an overload with positional arguments and defaults', () => {
-    const [a, b] = [tensor([1, 2]), tensor([10, 20])];
-    expect(String(ops('aten::add.Tensor')(a, b, 2))).toBe('Tensor(float32 [2]: 21, 42)');
-    expect(ops('aten::add.Tensor').schema).toMatch(/^aten::add.Tensor\(Tensor self, Tensor other/);
-    expect(ops('aten::add.Tensor')).toBe(ops('aten::add.Tensor'));
-  });
-
-  it('gives lists, tuples, numbers and nothing as the schema says', () => {
-    const x = tensor([3, 1, 2]);
-    expect(ops('aten::split.Tensor')(x, 2)).toHaveLength(2);
-    expect(ops('aten::sort')(x)).toHaveLength(2);
-    expect(ops('aten::dim')(x)).toBe(1);
-    expect(ops('aten::is_floating_point')(x)).toBe(true);
-    expect(ops('aten::_foreach_add_.Scalar')([x], 1)).toBeUndefined();
-    expect(x.toArray()).toEqual([4, 2, 3]);
-  });
-
-  it('an operator that writes its argument returns that argument, with its new shape', () => {
-    const [x, out] = [tensor([1, 2]), zeros([0])];
-    expect(ops('aten::add.out')(x, 1, 1, out)).toBe(out);
-    expect(out.shape).toEqual([2]);
-  });
-
-  it('refuses unknown names, too many arguments and wrong types', () => {
-    expect(() => ops('aten::nonsense')).toThrow(
-      /aten::nonsense is not in this libtorch; operators are written namespace::name.overload/,
-    );
-    expect(() => ops('aten::relu')(zeros([1]), 1)).toThrow(/takes at most 1 arguments, got 2/);
-    expect(() => ops('aten::promote_types')('float99', 'int64')).toThrow(TorchError);
-    expect(() => ops('aten::promote_types')(100, 0)).toThrow(TorchError);
-    expect(() => ops('aten::add.Tensor')(zeros([1]))).toThrow(/argument other must be given/);
   });
 });

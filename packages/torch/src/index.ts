@@ -2,7 +2,15 @@
 
 export { type GradOptions, enableGrad, grad, isGradEnabled, noGrad } from './autograd.js';
 export { type ReadonlyNumbers, type TensorOptions, copyBytes, fromBytes, full, tensor } from './creation.js';
-export { type DType, type Device, type MemoryFormat, dtypes, elementBytes, isFloatingPoint } from './dtype.js';
+export {
+  type DType,
+  type Device,
+  type Layout,
+  type MemoryFormat,
+  dtypes,
+  elementBytes,
+  isFloatingPoint,
+} from './dtype.js';
 export { cpuCapability, getNumThreads, libtorchVersion, setNumThreads } from './engine.js';
 export {
   DeviceError,
@@ -15,11 +23,13 @@ export {
 } from './errors.js';
 export { type AdamwOptions, type LarsOptions, type SgdOptions, fused } from './fused.js';
 export { Generator, generator } from './generator.js';
+export type { IndexEntry, IndexRange } from './indexing.js';
 export { type MemoryStats, memory } from './memory.js';
 export type { GridPadding, Interpolation, Reduction } from './operands.js';
 export * from './ops.gen.js';
-export { type RawOperator, type RawResult, type RawValue, operatorNames, ops } from './ops.js';
+export { type RawOperators, operatorNames, ops } from './ops.js';
+export type { RawCall, RawKeywords, RawOperands, RawOperator, RawResult, RawValue } from './rawOperator.js';
 export { keep, scope } from './scope.js';
 export { type SharedMapping, type SharedMemory, createSharedMemory, mapSharedMemory } from './sharedMemory.js';
 export { type BackwardOptions, type Conversion, Tensor } from './tensor.js';
-export type { NestedNumbers, TensorData } from './values.js';
+export type { Complex, ElementTypes, Nested, ReadonlyNested, Scalar, TensorData } from './values.js';

@@ -3,6 +3,7 @@
 
 import { EngineNotFoundError, engineError } from './errors.js';
 import { ensureAddonPath } from './setup/addon.js';
+import type { Scalar } from './values.js';
 
 /** What a schema says of one argument. */
 export interface ArgumentDescription {
@@ -50,7 +51,7 @@ export type ValueKind =
   | 'unsupported';
 
 /** A value on its way to the addon; native/arguments.h says how each type is passed. */
-export type Encoded = number | boolean | string | null | undefined;
+export type Encoded = Scalar | string | null | undefined | readonly (Scalar | string | null | undefined)[];
 
 /** The addon's functions. Tensors and generators are handles (numbers); lists are positions in the list buffer. */
 export interface Engine {
@@ -60,14 +61,14 @@ export interface Engine {
   resolve(name: string, overload: string): number;
   call(id: number, ...operands: Encoded[]): number;
   takeTensor(): number;
-  takeValue(): number | boolean | string | null;
+  takeValue(): Scalar | string | null;
   describeOperator(id: number): OperatorDescription;
   operatorNames(): string[];
 
   fromBytes(bytes: Uint8Array, dtype: number, sizes: number, device: number): number;
   toBytes(handle: number): ArrayBuffer;
   copyBytes(handle: number, bytes: Uint8Array): void;
-  item(handle: number): number | boolean | bigint;
+  item(handle: number): Scalar;
   dispose(handle: number): boolean;
   disposeMany(handles: number): void;
   charge(handle: number): void;
@@ -92,6 +93,7 @@ export interface Engine {
   requiresGrad(handle: number): boolean;
   requiresGrad_(handle: number, flag: boolean): void;
   isLeaf(handle: number): boolean;
+  gradFunctionName(handle: number): string | null;
   setGradEnabled(flag: boolean): boolean;
   isGradEnabled(): boolean;
 

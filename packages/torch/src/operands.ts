@@ -6,6 +6,7 @@ import { TorchError } from './errors.js';
 import type { Generator } from './generator.js';
 import { engine, record } from './native.js';
 import type { Tensor } from './tensor.js';
+import { type Scalar, isComplex } from './values.js';
 
 let lists = new Float64Array(0);
 let listTop = 0;
@@ -31,10 +32,11 @@ function reserve(count: number): number {
 /** Throws the TorchError that every wrong argument gets; what was encoded of the call so far is dropped. */
 function refuse(wanted: string, value: unknown): never {
   clearLists();
-  throw new TorchError(`argument: must be ${wanted}, got ${describe(value)}`);
+  throw new TorchError(`argument: must be ${wanted}, got ${shown(value)}`);
 }
 
-function describe(value: unknown): string {
+/** What an error says of a value that it refuses. */
+export function shown(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
@@ -52,18 +54,28 @@ export function optionalTensor(value: Tensor | Absent): number | Absent {
   return value === undefined || value === null ? value : tensor(value);
 }
 
-/** A tensor, or a number or boolean taken as a wrapped number (it does not raise the dtype of the tensors beside it). */
-export function operand(value: Tensor | number | boolean): number {
+/** A tensor, or a number taken as a wrapped number (it does not raise the dtype of the tensors beside it, unless its kind does). */
+export function operand(value: Tensor | Scalar): number {
   if (isTensor(value)) return value.handle;
-  if (typeof value !== 'number' && typeof value !== 'boolean') refuse('a tensor or a number', value);
-  const start = reserve(2);
-  lists[start + 1] = Number(value);
-  lists[start + 2] = typeof value === 'boolean' ? 1 : 0;
+  if (typeof value === 'number') return wrapped(value, 0);
+  if (typeof value === 'boolean') return wrapped(Number(value), 1);
+  if (isComplex(value)) return wrapped(value.re, 2, value.im);
+  if (typeof value !== 'bigint') return refuse('a tensor or a number', value);
+  if (BigInt.asIntN(64, value) !== value) return refuse('an integer of 64 bits', value);
+  return wrapped(Number(value >> 32n), 3, Number(value & 0xffffffffn));
+}
+
+// native/arguments.h has the kinds.
+function wrapped(value: number, kind: number, second?: number): number {
+  const start = reserve(second === undefined ? 2 : 3);
+  lists[start + 1] = value;
+  lists[start + 2] = kind;
+  if (second !== undefined) lists[start + 3] = second;
   return -start - 1;
 }
 
 /** Like `operand`, or nothing. */
-export function optionalOperand(value: Tensor | number | boolean | Absent): number | Absent {
+export function optionalOperand(value: Tensor | Scalar | Absent): number | Absent {
   return value === undefined || value === null ? value : operand(value);
 }
 
@@ -118,9 +130,8 @@ export function options<T extends object>(value: T): T {
 
 /** Whether a merged method's argument can be its options: nothing, or an object that is no operand. */
 export function isOptions(value: unknown): boolean {
-  return (
-    value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value) && !isTensor(value))
-  );
+  if (value === undefined) return true;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isTensor(value) && !isComplex(value);
 }
 
 /** Numbers as the only list of a call that is not `invoke`. */

@@ -73,10 +73,9 @@ function makeInput(spec: string, k: number, dtype: DType): Tensor {
 }
 
 function flat(value: Tensor, form?: 'abs'): number[] {
-  const real = value.dtype.startsWith('complex') ? torch.ops('aten::resolve_conj')(value) : value;
-  const numbers = Array.from<number | bigint>(
-    (real instanceof Tensor && real.dtype.startsWith('complex') ? real.viewAsReal() : value).toTypedArray(),
-  ).map(Number);
+  const isComplex = value.dtype.startsWith('complex');
+  const real = isComplex ? torch.ops.aten.resolve_conj(value).viewAsReal() : value;
+  const numbers = real.reshape([-1]).toArray() as number[];
   return form === 'abs' ? numbers.map(Math.abs) : numbers;
 }
 

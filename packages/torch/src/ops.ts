@@ -1,143 +1,158 @@
-// Every operator of libtorch by its full name, also those without a typed method. Arguments are positional, in the order of the schema.
+// Every operator of libtorch under its own name, also those without a typed method: `ops.aten.add.Tensor(a, b)`.
 
 import { readFileSync } from 'node:fs';
-import { Operator, invalidateShapes, invoke, takeOptionalTensor, takeTensors, tensorOf } from './dispatch.js';
-import {
-  type DType,
-  type Device,
-  type Layout,
-  type MemoryFormat,
-  deviceNumber,
-  dtypeNumber,
-  layoutNumber,
-  memoryFormatNumber,
-} from './dtype.js';
+import type { AtenOperators } from './atenOperators.gen.js';
 import { TorchError } from './errors.js';
-import type { Generator } from './generator.js';
-import {
-  type ArgumentDescription,
-  type Encoded,
-  type OperatorDescription,
-  type ReturnDescription,
-  engine,
-} from './native.js';
-import * as encode from './operands.js';
-import type { Tensor } from './tensor.js';
+import { engine } from './native.js';
+import { nearestName } from './nearestName.js';
+import { type RawCall, type RawOperator, rawOperator } from './rawOperator.js';
 
-/** What a raw operator takes: undefined stands for the schema's default, null for none. */
-export type RawValue =
-  | Tensor
-  | Generator
-  | number
-  | boolean
-  | string
-  | null
-  | undefined
-  | readonly number[]
-  | readonly boolean[]
-  | readonly (Tensor | undefined)[];
-
-/** What a raw operator gives: one value, or as many as the schema says. */
-export type RawResult = Tensor | Tensor[] | number | boolean | string | null | undefined;
-
-/** A raw operator: call it, or ask for its schema. */
-export interface RawOperator {
-  (...operands: readonly RawValue[]): RawResult | RawResult[];
-  readonly schema: string;
+/** See `ops`. Types name the operators of aten; those of other namespaces have a full name. */
+export interface RawOperators {
+  (fullName: string, options?: { readonly allowUnsafe?: boolean }): RawOperator;
+  readonly aten: AtenOperators;
 }
 
-const found = new Map<string, RawOperator>();
+/** namespace -> name -> overload (`default` for the one without a name) -> full name */
+type Names = ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, string>>>;
+
+const byFullName = (
+  fullName: string,
+  { allowUnsafe = false }: { readonly allowUnsafe?: boolean } = {},
+): RawOperator => {
+  const [namespace, name, overload] = partsOf(fullName);
+  const known = allNames().get(namespace)?.get(name)?.get(overload);
+  if (known === undefined) throw unknownName(fullName, operatorNames());
+  return allowUnsafe ? unguarded(known) : guarded(known);
+};
 
 /**
- * The operator of a full name, `namespace::name.overload` or `namespace::name` for the overload without a name.
- * Throws TorchError when this libtorch does not have it, or when it is known to crash inside libtorch (unsafe-ops.json) and
- * `allowUnsafe` is not set. Calling it checks every argument against the schema.
- * @example const sum = ops('aten::add.Tensor')(a, b, 1);
+ * The operators of libtorch by namespace, name and overload, as PyTorch's `torch.ops` has them, or by full name. The overload without a
+ * name is `default`; where there is that one, or only one, the operator's name alone can be called.
+ * Arguments are positional, in the order of the schema, or by the schema's names in a last object.
+ * Throws TorchError for a name that this libtorch does not have, with the nearest one. An operator known to crash inside libtorch
+ * (unsafe-ops.json) refuses to be called, unless it was asked for as `ops(fullName, { allowUnsafe: true })`.
+ * @example ops.aten.add.Tensor(a, b, { alpha: 2 }); ops.aten.relu(x); ops('aten::add.Tensor')(a, b);
  */
-export function ops(fullName: string, { allowUnsafe = false }: { allowUnsafe?: boolean } = {}): RawOperator {
-  const known = found.get(fullName);
-  if (known !== undefined) return known;
-  const reason = allowUnsafe ? undefined : unsafeReasons().get(fullName);
-  if (reason !== undefined) {
-    throw new TorchError(
-      `ops: ${fullName} may crash the process: ${reason}; pass { allowUnsafe: true } to call it all the same`,
-      fullName,
-    );
-  }
-  const [name = '', overload = ''] = fullName.split('.', 2);
-  const op = new Operator(name, overload);
-  const description = engine().describeOperator(op.resolve());
-  const call = (...operands: readonly RawValue[]) => callRaw(op, description, operands);
-  const operator = Object.assign(call, { schema: description.schema });
-  if (!allowUnsafe) found.set(fullName, operator);
-  return operator;
-}
+export const ops = withEntries(byFullName, '', allNames, (namespace, byName) =>
+  withEntries(
+    {},
+    `${namespace}::`,
+    () => byName,
+    (name, byOverload) =>
+      withEntries(
+        callable(`${namespace}::${name}`, byOverload),
+        `${namespace}::${name}.`,
+        () => byOverload,
+        (_, fullName) => guarded(fullName),
+      ),
+  ),
+) as RawOperators;
 
 /** The full names of all operators of this libtorch. */
 export function operatorNames(): string[] {
   return engine().operatorNames().sort();
 }
 
-function callRaw(
-  op: Operator,
-  description: OperatorDescription,
-  operands: readonly RawValue[],
-): RawResult | RawResult[] {
-  const rules = description.arguments;
-  if (operands.length > rules.length) {
-    throw new TorchError(`${op.name}: takes at most ${rules.length} arguments, got ${operands.length}`, op.name);
+let names: Names | undefined;
+
+function allNames(): Names {
+  names ??= readNames();
+  return names;
+}
+
+function readNames(): Names {
+  const found = new Map<string, Map<string, Map<string, string>>>();
+  for (const fullName of operatorNames()) {
+    const [namespace, name, overload] = partsOf(fullName);
+    const ofNamespace = found.get(namespace) ?? new Map<string, Map<string, string>>();
+    const ofName = ofNamespace.get(name) ?? new Map<string, string>();
+    found.set(namespace, ofNamespace.set(name, ofName.set(overload, fullName)));
   }
-  const returned = invoke(op, ...operands.map((value, index) => encodeRaw(rules[index], value)));
-  if (rules.some((rule) => rule.isWritten)) invalidateShapes();
-  const [first, ...others] = description.returns;
-  if (first === undefined) return undefined;
-  if (others.length > 0) return description.returns.map(takeResult);
-  if (first.kind !== 'Tensor' || first.isList) return takeResult(first);
-  if (first.writtenArgument >= 0) return operands[first.writtenArgument] as Tensor;
-  return returned < 0 ? undefined : tensorOf(returned);
+  return found;
 }
 
-function takeResult({ kind, isList }: ReturnDescription): RawResult {
-  if (kind === 'Tensor') return isList ? takeTensors() : takeOptionalTensor();
-  if (isList) throw new TorchError(`ops: results that are lists of ${kind} have no counterpart in TypeScript`);
-  return engine().takeValue();
+function partsOf(fullName: string): [namespace: string, name: string, overload: string] {
+  const [, namespace = '', name = '', overload = 'default'] = /^(.*?)::(.*?)(?:\.(.*))?$/s.exec(fullName) ?? [];
+  return [namespace, name, overload];
 }
 
-// The addon checks what comes out of here against the schema; so a wrong type may pass through as it is.
-function encodeRaw(rule: ArgumentDescription | undefined, value: RawValue): Encoded {
-  if (value === undefined || value === null || rule === undefined) return value === null ? null : undefined;
-  if (rule.isList) return encodeList(rule, value);
-  switch (rule.kind) {
-    case 'Tensor':
-      return encode.operand(value as Tensor);
-    case 'ScalarType':
-      return dtypeNumber(value as DType);
-    case 'Device':
-      return deviceNumber(value as Device);
-    case 'Layout':
-      return layoutNumber(value as Layout);
-    case 'MemoryFormat':
-      return memoryFormatNumber(value as MemoryFormat);
-    case 'Generator':
-      return encode.generator(value as Generator);
-    case 'Scalar':
-    case 'int':
-    case 'float':
-    case 'bool':
-    case 'str':
-    case 'unsupported':
-      if (typeof value === 'object')
-        throw new TorchError(`ops: argument ${rule.name} must be ${rule.kind}, got an object`);
+/** Calls `default`, or the only overload. */
+function callable(name: string, overloads: ReadonlyMap<string, string>): RawCall {
+  const only = overloads.get('default') ?? (overloads.size === 1 ? [...overloads.values()][0] : undefined);
+  return (...operands) => {
+    if (only !== undefined) return guarded(only)(...operands);
+    throw new TorchError(`ops: ${name} has the overloads ${[...overloads.keys()].join(' ')}; call one of these`, name);
+  };
+}
+
+function unknownName(name: string, known: Iterable<string>): TorchError {
+  return new TorchError(
+    `ops: ${name} is not in this libtorch; did you mean ${nearestName(name, known) ?? 'none'}?`,
+    name,
+  );
+}
+
+/**
+ * `target` with the entries as properties, each made when it is first asked for. Another property is an error, unless all objects or
+ * functions have it.
+ */
+function withEntries<Entry>(
+  target: object,
+  where: string,
+  entries: () => ReadonlyMap<string | symbol, Entry>,
+  make: (name: string, entry: Entry) => unknown,
+): unknown {
+  const made = new Map<string | symbol, unknown>();
+  const get = (_: object, key: string | symbol): unknown => {
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const entry = entries().get(key);
+    if (entry !== undefined) {
+      const value = make(String(key), entry);
+      made.set(key, value);
       return value;
-    default:
-      return rule.kind satisfies never;
-  }
+    }
+    // A promise asks every value for `then`.
+    if (typeof key === 'symbol' || key === 'then' || key in target) return Reflect.get(target, key);
+    throw unknownName(
+      where + key,
+      Array.from(entries().keys(), (name) => where + String(name)),
+    );
+  };
+  return new Proxy(target, {
+    get,
+    set: () => false,
+    has: (_, key) => entries().has(key),
+    ownKeys: () => [...entries().keys()],
+    getOwnPropertyDescriptor: (_, key) =>
+      entries().has(key) ? { enumerable: true, configurable: true, get: () => get(target, key) } : undefined,
+  });
 }
 
-function encodeList(rule: ArgumentDescription, value: RawValue): Encoded {
-  if (rule.kind === 'Tensor') return encode.tensors(value as readonly Tensor[]);
-  if (rule.kind === 'bool') return encode.booleans(value as readonly boolean[]);
-  return encode.numbers(value as readonly number[], Math.max(1, rule.listLength));
+const operators = new Map<string, RawOperator>();
+
+/** The operator of a full name. */
+function unguarded(fullName: string): RawOperator {
+  let operator = operators.get(fullName);
+  if (operator === undefined) {
+    operator = rawOperator(fullName);
+    operators.set(fullName, operator);
+  }
+  return operator;
+}
+
+/** The operator of a full name, or for one that may crash the process what only says so. */
+function guarded(fullName: string): RawOperator {
+  const reason = unsafeReasons().get(fullName);
+  if (reason === undefined) return unguarded(fullName);
+  const refuse = (): never => {
+    throw new TorchError(
+      `ops: ${fullName} may crash the process: ${reason}; ops('${fullName}', { allowUnsafe: true }) calls it all the same`,
+      fullName,
+    );
+  };
+  return Object.assign(refuse, { schema: unguarded(fullName).schema });
 }
 
 let reasons: ReadonlyMap<string, string> | undefined;

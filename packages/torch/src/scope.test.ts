@@ -92,10 +92,129 @@ describe('scope', () => {
     expect(() => noGrad(() => Promise.resolve())).toThrow(TorchError);
   });
 
-  it('Symbol.dispose ends a tensor', () => {
+  it('an async function is refused, and its rejection later does not end the process', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    let late: unknown;
+    expect(() =>
+      scope(async () => {
+        const x = zeros([1]);
+        await Promise.resolve();
+        try {
+          x.add(1);
+        } catch (error) {
+          late = error;
+          throw error;
+        }
+      }),
+    ).toThrow(/^scope: the function must not be async, got a promise; await outside of scope$/);
+    expect(() => scope(() => Promise.reject(new Error('mine')))).toThrow(TorchError);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', note);
+    expect(late).toBeInstanceOf(TensorDisposedError);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('a generator is refused, since it would run after the end; scopes inside of one are fine', () => {
+    const made: Tensor[] = [];
+    function* rows() {
+      for (let i = 0; i < 3; i++) {
+        yield scope(() => {
+          made.push(zeros([2]));
+          return zeros([2]).add(i);
+        });
+      }
+    }
+    expect(() => scope(rows)).toThrow(/^scope: the function must not be a generator/);
+    expect(() => noGrad(rows)).toThrow(TorchError);
+    expect(() =>
+      scope(async function* () {
+        yield await Promise.resolve(1);
+      }),
+    ).toThrow(/generator/);
+    scope(() => {
+      const results = [...rows()];
+      expect(results.map((row) => row.toArray())).toEqual([
+        [0, 0],
+        [1, 1],
+        [2, 2],
+      ]);
+      expect(made.every((tensor) => tensor.isDisposed)).toBe(true);
+    });
+  });
+
+  it('left from the middle of a loop, by return and by throw, restores the scope around', () => {
+    scope(() => {
+      const outer = zeros([1]);
+      for (let i = 0; i < 3; i++) {
+        try {
+          scope(() => {
+            zeros([1]);
+            if (i === 1) throw new Error('mine');
+            return i;
+          });
+        } catch {
+          continue;
+        }
+      }
+      const after = zeros([1]);
+      expect([outer.isDisposed, after.isDisposed]).toEqual([false, false]);
+      expect(scope(() => after.add(outer)).isDisposed).toBe(false);
+    });
+  });
+
+  it('Symbol.dispose ends a tensor, a second time too', () => {
     const x = zeros([1]);
     x[Symbol.dispose]();
+    x[Symbol.dispose]();
+    x.dispose();
     expect(x.isDisposed).toBe(true);
+  });
+
+  it('every use of a disposed tensor is an error, and its views live on', () => {
+    const x = tensor([[1, 2]], { requiresGrad: true });
+    const view = x.detach().at(0);
+    const product = x.mul(3);
+    x.dispose();
+    const uses: readonly (() => unknown)[] = [
+      () => x.strides,
+      () => x.isContiguous,
+      () => x.requiresGrad,
+      () => x.isLeaf,
+      () => x.grad,
+      () => x.item(),
+      () => x.toArray(),
+      () => x.toBytes(),
+      () => x.at(0),
+      () => x.set(0, 1),
+      () => x.to('float64'),
+      () => [...x],
+      () => JSON.stringify(x),
+      () => x.requiresGrad_(),
+      () => x.backward(),
+      () => product.backward(x),
+    ];
+    for (const use of uses) expect(use).toThrow(TensorDisposedError);
+    expect(view.toArray()).toEqual([1, 2]);
+    expect(product.toArray()).toEqual([[3, 6]]);
+  });
+
+  it('a million scopes leave nothing', () => {
+    const x = zeros([4]);
+    const before = memory.stats();
+    for (let i = 0; i < 1_000_000; i++) scope(() => (i % 10 === 0 ? x.neg() : undefined))?.dispose();
+    const after = memory.stats();
+    expect([after.liveTensors, after.liveBytes]).toEqual([before.liveTensors, before.liveBytes]);
+  });
+
+  it('a thousand scopes inside of one another end in order', () => {
+    const before = memory.stats().liveTensors;
+    const deep = (depth: number): Tensor => scope(() => (depth === 0 ? zeros([1]) : deep(depth - 1).add(1)));
+    const result = deep(1000);
+    expect(result.item()).toBe(1000);
+    expect(memory.stats().liveTensors).toBe(before + 1);
+    result.dispose();
   });
 
   it('tensors in no scope are freed by the collector once the program yields', async () => {

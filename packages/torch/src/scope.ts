@@ -37,8 +37,8 @@ export function keep<T extends Tensor>(tensor: T): T {
 
 /**
  * Runs `fn` and disposes every tensor made inside, also when it throws, except those in its result: a tensor, or arrays, plain objects
- * and Maps of tensors. These belong to the scope around. Scopes are synchronous: a promise as the result is an error.
- * Throws what `fn` throws, and TorchError for a promise.
+ * and Maps of tensors. These belong to the scope around. Scopes are synchronous: a promise or a generator as the result is an error.
+ * Throws what `fn` throws, and TorchError for a promise or a generator.
  * @example const loss = scope(() => x.sub(y).pow(2).mean());
  */
 export function scope<T>(fn: () => T): T {
@@ -48,7 +48,7 @@ export function scope<T>(fn: () => T): T {
   let leaving: ReadonlySet<Tensor> = nothing;
   try {
     const result = fn();
-    refusePromise('scope', result);
+    refuseUnfinished('scope', result);
     leaving = tensorsIn(result);
     return result;
   } finally {
@@ -69,10 +69,18 @@ function endScope(own: readonly Tensor[], leaving: ReadonlySet<Tensor>): void {
   if (ending.length > 0) engine().disposeMany(onlyList(ending));
 }
 
-/** Throws when `fn` of a synchronous frame returned a promise: what it is still to do would run after the frame's end. */
-export function refusePromise(where: string, result: unknown): void {
-  if (typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function') {
+/** Throws when `fn` of a synchronous frame returned a promise or a generator: what it is still to do would run after the frame's end. */
+export function refuseUnfinished(where: string, result: unknown): void {
+  if (typeof result !== 'object' || result === null || isTensor(result)) return;
+  if ('then' in result && typeof result.then === 'function') {
+    // The error below is the news: that the promise is rejected, as it may be for want of its tensors, must not end the process.
+    Promise.resolve(result).catch(() => undefined);
     throw new TorchError(`${where}: the function must not be async, got a promise; await outside of ${where}`);
+  }
+  if (/^\[object (Async)?Generator\]$/.test(Object.prototype.toString.call(result))) {
+    throw new TorchError(
+      `${where}: the function must not be a generator, whose body has not run yet; use ${where} inside of it`,
+    );
   }
 }
 

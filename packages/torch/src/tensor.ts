@@ -14,10 +14,23 @@ import {
   memoryFormatNumber,
 } from './dtype.js';
 import { TorchError } from './errors.js';
+import { type IndexEntry, elementsAt, setElementsAt } from './indexing.js';
 import { engine, record } from './native.js';
 import { TensorMethods } from './ops.gen.js';
 import { track } from './scope.js';
-import { type NestedNumbers, type TensorData, nest, shortText, typedArrayOf } from './values.js';
+import { tensorSummary, tensorText } from './tensorText.js';
+import {
+  type Complex,
+  type ElementTypes,
+  type Nested,
+  type Scalar,
+  type TensorData,
+  expectReadable,
+  naturalKind,
+  nestedElements,
+  readElement,
+  typedArrayOf,
+} from './values.js';
 
 const toDtype = new Operator('aten::to', 'dtype');
 const toDtypeLayout = new Operator('aten::to', 'dtype_layout');
@@ -101,11 +114,15 @@ export class Tensor extends TensorMethods {
 
   // --- values out -------------------------------------------------------------------------------------------------------------
 
-  /** The only element as a number (booleans as 0 and 1). Throws RangeError for an integer beyond 2^53, TorchError for several elements. */
-  item(): number {
+  /**
+   * The only element, read as a number (booleans as 0 and 1), or as `kind`.
+   * Throws TorchError for several elements, DtypeError when the dtype has no such kind, RangeError for an integer beyond 2^53 as a number.
+   * @example x.sum().item(); ids.max().item('bigint'); spectrum.at(0).item('complex').im;
+   */
+  item<Kind extends keyof ElementTypes = 'number'>(kind: Kind = 'number' as Kind): ElementTypes[Kind] {
     const value = engine().item(this.handle);
-    if (typeof value !== 'bigint') return Number(value);
-    throw new RangeError(`item: the integer ${value} is beyond 2^53, where numbers are not exact; use toTypedArray()`);
+    if (typeof value !== kind) expectReadable(this.dtype, kind, 'item');
+    return readElement(value, kind, 'item');
   }
 
   /** A copy of the elements in row-major order; float16 and bfloat16 as Float32Array, bool as Uint8Array. Throws DtypeError for complex. */
@@ -113,9 +130,13 @@ export class Tensor extends TensorMethods {
     return typedArrayOf(this);
   }
 
-  /** The elements as nested arrays of numbers, a plain number for rank 0. Throws RangeError for integers beyond 2^53. */
-  toArray(): NestedNumbers {
-    return nest(this.toTypedArray(), this.shape);
+  /**
+   * The elements as nested arrays of numbers (booleans as 0 and 1), or of another kind; a plain value for rank 0.
+   * Throws DtypeError when the dtype has no such kind, RangeError for an integer beyond 2^53 as a number.
+   * @example x.toArray(); mask.toArray('boolean'); ids.toArray('bigint');
+   */
+  toArray<Kind extends keyof ElementTypes = 'number'>(kind: Kind = 'number' as Kind): Nested<ElementTypes[Kind]> {
+    return nestedElements(this, kind, 'toArray');
   }
 
   /** A copy of the elements' bytes in row-major order, little-endian, any dtype. */
@@ -123,14 +144,52 @@ export class Tensor extends TensorMethods {
     return new Uint8Array(engine().toBytes(this.handle));
   }
 
-  /** dtype, shape and a few values. */
+  /** The text that PyTorch prints, with the elements, summarised beyond 1,000 of them: `tensor([1.0000, 2.5000], dtype=torch.float64)`. */
   override toString(): string {
-    return shortText(this);
+    return tensorText(this);
   }
 
-  /** What console.log shows. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return shortText(this);
+  /** What console.log shows: the elements, but inside of other objects only dtype and shape. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    depth?: number | null,
+    options?: { readonly depth?: number | null },
+  ): string {
+    return depth === options?.depth ? tensorText(this) : tensorSummary(this);
+  }
+
+  /** What JSON.stringify takes: nested arrays, in which JSON writes NaN and the infinities as null. `tensor` makes it a tensor again. */
+  toJSON(): Nested<number | boolean | Complex> {
+    return nestedElements(this, naturalKind(this.dtype), 'toJSON');
+  }
+
+  // --- parts ------------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Python's `x[...]`: one entry a dimension, as IndexEntry says; dimensions left out at the end stay whole. Without masks and arrays or
+   * tensors of positions the result is a view, which shares its memory with this tensor.
+   * Throws ShapeError for an index out of range, for too many of them, and for masks of another shape.
+   * @example x.at(0); x.at(-1, { start: 1, end: 3 }); x.at('...', null, 0); x.at(x.gt(0)); x.at(':', [0, 2]);
+   */
+  at(...entries: readonly IndexEntry[]): Tensor {
+    return elementsAt(this, entries);
+  }
+
+  /**
+   * Python's `x[...] = value`, in place.
+   * @param index one entry, or an array of them; so `x.set([0, 2], v)` is one element, and `x.set([[0, 2]], v)` two rows
+   * @param value broadcast to the place
+   * Throws ShapeError as `at`, and when the value does not fit; DtypeError for a value of another dtype at a mask or positions.
+   * @example x.set(0, 1); x.set([':', -1], row); x.set(x.lt(0), 0);
+   */
+  set(index: Exclude<IndexEntry, readonly unknown[]> | readonly IndexEntry[], value: Tensor | Scalar): this {
+    setElementsAt(this, isEntryList(index) ? index : [index], value);
+    return this;
+  }
+
+  /** The entries of the first dimension. Throws TypeError for rank 0. */
+  [Symbol.iterator](): IterableIterator<Tensor> {
+    if (this.rank === 0) throw new TypeError('a tensor of rank 0 has no entries to iterate over');
+    return this.unbind(0).values();
   }
 
   // --- conversion -------------------------------------------------------------------------------------------------------------
@@ -211,6 +270,10 @@ export class Tensor extends TensorMethods {
 }
 
 registerTensorClass(Tensor);
+
+function isEntryList(index: unknown): index is readonly IndexEntry[] {
+  return Array.isArray(index);
+}
 
 function recordedSizes(): readonly number[] {
   const rank = record[0] ?? 0;

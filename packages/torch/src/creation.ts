@@ -9,9 +9,6 @@ import { numbers, onlyList, shown } from './operands.js';
 import type { Tensor } from './tensor.js';
 import { type ReadonlyNested, type Scalar, type TensorData, isComplex } from './values.js';
 
-/** Nested arrays of numbers that are only read. */
-export type ReadonlyNumbers = ReadonlyNested<number>;
-
 /** How `tensor` makes a tensor. */
 export interface TensorOptions {
   /** Default: as the arrays are nested; one dimension for a typed array. */

@@ -1,7 +1,7 @@
 // @halfway/torch: libtorch's tensors, autograd and fused loops in Node. Nothing is loaded before the first use.
 
 export { type GradOptions, enableGrad, grad, isGradEnabled, noGrad } from './autograd.js';
-export { type ReadonlyNumbers, type TensorOptions, copyBytes, fromBytes, full, tensor } from './creation.js';
+export { type TensorOptions, copyBytes, fromBytes, full, tensor } from './creation.js';
 export {
   type DType,
   type Device,

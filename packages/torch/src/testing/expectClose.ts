@@ -2,10 +2,10 @@
 
 import { isTensor } from '../adopt.js';
 import { noGrad } from '../autograd.js';
-import { type ReadonlyNumbers, tensor } from '../creation.js';
+import { tensor } from '../creation.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-import type { TensorData } from '../values.js';
+import type { ReadonlyNested, TensorData } from '../values.js';
 import { type Tolerance, tolerances } from './tolerances.js';
 
 /** How `expectClose` compares. Tolerances default to those of the dtype; an integer or boolean has to be equal. */
@@ -22,7 +22,7 @@ export interface CloseOptions extends Partial<Tolerance> {
  * Throws Error with the number of elements that differ, the worst of them and its position.
  * @example expectClose(layer.forward(x, ctx), fixture.get('linear/y'), { what: 'linear' });
  */
-export function expectClose(actual: Tensor, expected: Tensor | ReadonlyNumbers, options: CloseOptions = {}): void {
+export function expectClose(actual: Tensor, expected: Tensor | ReadonlyNested<number>, options: CloseOptions = {}): void {
   const { what = 'expectClose', ...given } = options;
   const { rtol, atol } = { ...tolerances[actual.dtype], ...given };
   scope(() =>

@@ -22,7 +22,11 @@ export interface CloseOptions extends Partial<Tolerance> {
  * Throws Error with the number of elements that differ, the worst of them and its position.
  * @example expectClose(layer.forward(x, ctx), fixture.get('linear/y'), { what: 'linear' });
  */
-export function expectClose(actual: Tensor, expected: Tensor | ReadonlyNested<number>, options: CloseOptions = {}): void {
+export function expectClose(
+  actual: Tensor,
+  expected: Tensor | ReadonlyNested<number>,
+  options: CloseOptions = {},
+): void {
   const { what = 'expectClose', ...given } = options;
   const { rtol, atol } = { ...tolerances[actual.dtype], ...given };
   scope(() =>

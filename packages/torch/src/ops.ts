@@ -1,10 +1,10 @@
 // Every operator of libtorch under its own name, also those without a typed method: `ops.aten.add.Tensor(a, b)`.
 
 import { readFileSync } from 'node:fs';
+import { closest } from 'fastest-levenshtein';
 import type { AtenOperators } from './atenOperators.gen.js';
 import { TorchError } from './errors.js';
 import { engine } from './native.js';
-import { nearestName } from './nearestName.js';
 import { type RawCall, type RawOperator, rawOperator } from './rawOperator.js';
 
 /** See `ops`. Types name the operators of aten; those of other namespaces have a full name. */
@@ -86,11 +86,8 @@ function callable(name: string, overloads: ReadonlyMap<string, string>): RawCall
   };
 }
 
-function unknownName(name: string, known: Iterable<string>): TorchError {
-  return new TorchError(
-    `ops: ${name} is not in this libtorch; did you mean ${nearestName(name, known) ?? 'none'}?`,
-    name,
-  );
+function unknownName(name: string, known: readonly string[]): TorchError {
+  return new TorchError(`ops: ${name} is not in this libtorch; did you mean ${closest(name, known)}?`, name);
 }
 
 /**

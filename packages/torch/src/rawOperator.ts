@@ -1,5 +1,6 @@
 // An operator by its schema alone: any argument and any result that a schema may have.
 
+import { closest } from 'fastest-levenshtein';
 import { Operator, invalidateShapes, invoke, takeOptionalTensor, tensorOf } from './dispatch.js';
 import {
   type DType,
@@ -15,7 +16,6 @@ import {
 import { TorchError } from './errors.js';
 import type { Generator } from './generator.js';
 import { type ArgumentDescription, type Encoded, type ReturnDescription, engine } from './native.js';
-import { nearestName } from './nearestName.js';
 import * as encode from './operands.js';
 import type { Tensor } from './tensor.js';
 import { type Scalar, isComplex } from './values.js';
@@ -79,10 +79,8 @@ function arrange(fullName: string, rules: readonly ArgumentDescription[], operan
     const index = rules.findIndex((rule) => rule.name === key);
     if (index < 0) {
       const names = rules.map((rule) => rule.name);
-      throw new TorchError(
-        `${fullName}: has no argument ${key}; did you mean ${nearestName(key, names) ?? 'none'} of ${names.join(' ')}?`,
-        fullName,
-      );
+      const hint = names.length === 0 ? 'it takes none' : `did you mean ${closest(key, names)} of ${names.join(' ')}?`;
+      throw new TorchError(`${fullName}: has no argument ${key}; ${hint}`, fullName);
     }
     if (index < positional.length) throw new TorchError(`${fullName}: argument ${key} is given twice`, fullName);
     values[index] = value;

@@ -91,38 +91,6 @@ napi_value SgdStep(Invocation& call) {
   return nullptr;
 }
 
-// (params, grads, momentumBuffers, lr, momentum, weightDecay, trustCoefficient, isAdapted or 0 for each parameter)
-// LARS (You, Gitman and Ginsburg 2017): g' = g + weightDecay p, scaled by trust ||p|| / ||g'|| where adapted; m =
-// momentum m + g'; p -= lr m.
-napi_value LarsStep(Invocation& call) {
-  const c10::AutoGradMode no_grad(false);
-  const TensorVector params = call.Tensors(0);
-  const TensorVector grads = call.Tensors(1);
-  const TensorVector buffers = call.Tensors(2);
-  const double lr = call.Number(3);
-  const double momentum = call.Number(4);
-  const double weight_decay = call.Number(5);
-  const double trust = call.Number(6);
-  const std::vector<int64_t> is_adapted = call.Integers(7);
-  ExpectAlike(params, grads);
-  ExpectAlike(params, buffers);
-  if (is_adapted.size() != params.size()) Fail(ErrorKind::kShape, "needs one flag a parameter");
-  for (size_t i = 0; i < params.size(); ++i) {
-    at::Tensor update = grads[i];
-    if (is_adapted[i] != 0) {
-      update = update.add(params[i], weight_decay);
-      const at::Tensor param_norm = params[i].norm();
-      const at::Tensor update_norm = update.norm();
-      const at::Tensor ratio =
-          at::where(param_norm.mul(update_norm).gt(0), param_norm.div(update_norm).mul(trust), 1.0);
-      update = update.mul(ratio);
-    }
-    buffers[i].mul_(momentum).add_(update);
-    params[i].sub_(buffers[i], lr);
-  }
-  return nullptr;
-}
-
 // (averaged, source, momentum, skip or -1): averaged = momentum averaged + (1 - momentum) source, unless the flag is
 // set
 napi_value EmaUpdate(Invocation& call) {
@@ -183,7 +151,6 @@ napi_value ZeroGrad(Invocation& call) {
 void ExportFused(Environment& state, napi_value exports) {
   Export<AdamwStep>(state, exports, "adamwStep");
   Export<SgdStep>(state, exports, "sgdStep");
-  Export<LarsStep>(state, exports, "larsStep");
   Export<EmaUpdate>(state, exports, "emaUpdate");
   Export<GradNorm>(state, exports, "gradNorm");
   Export<ClipGradNorm>(state, exports, "clipGradNorm");

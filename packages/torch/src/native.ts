@@ -128,16 +128,6 @@ export interface Engine {
     isFirstStep: boolean,
     foundInf: number,
   ): void;
-  larsStep(
-    params: number,
-    grads: number,
-    momentumBuffers: number,
-    lr: number,
-    momentum: number,
-    weightDecay: number,
-    trustCoefficient: number,
-    isAdapted: number,
-  ): void;
   emaUpdate(averaged: number, source: number, momentum: number, skip: number): void;
   gradNorm(tensors: number): number;
   clipGradNorm(params: number, maxNorm: number): number;

@@ -12,17 +12,19 @@ const scratch = scratchFolder();
 const recipe = join(scratch, 'tiny.yaml');
 writeFileSync(recipe, configText(tinyConfig('eval.knnK=3')));
 
-/** Dark photos and bright ones, numbered from `first`. */
-async function darkAndBright(first: number, count: number): Promise<string> {
+/** Photos numbered from `first` in the folders that `folderAt` gives. */
+async function photosIn(folderAt: (i: number) => string, first: number, count: number): Promise<string> {
   const files: Record<string, Buffer> = {};
   for (let i = first; i < first + count; i++) {
     const image = picture(i, 24, 24).linear(0.4, i % 2 === 0 ? 0 : 150);
-    files[`${i % 2 === 0 ? 'dark' : 'bright'}/${i}.png`] = await image.png().toBuffer();
+    files[`${folderAt(i)}${i}.png`] = await image.png().toBuffer();
   }
   return folderOf(files);
 }
 
-const [train, test] = [await darkAndBright(0, 24), await darkAndBright(24, 6)];
+const darkOrBright = (i: number): string => (i % 2 === 0 ? 'dark/' : 'bright/');
+const [train, test] = [await photosIn(darkOrBright, 0, 24), await photosIn(darkOrBright, 24, 6)];
+const withoutClasses = await photosIn(() => '', 0, 24);
 const texts: string[] = [];
 const options: StudyOptions = {
   recipe,
@@ -64,6 +66,10 @@ describe('study', { timeout: 180_000 }, () => {
       new ConfigError('study: needs at least one seed, all different, got none'),
     );
     await expect(study({ ...options, out, test: [join(scratch, 'missing')] })).rejects.toThrow('missing');
+    await expect(study({ ...options, out, train: [withoutClasses] })).rejects.toThrow(
+      'knn, linear: the photos need at least two classes, got no classes',
+    );
+    await expect(study({ ...options, out, tasks: ['r2'], knnOver: [withoutClasses] })).rejects.toThrow('no classes');
     await expect(study({ ...options, steps: 4 })).rejects.toThrow('got 4 steps with seed 1');
     expect(() => statSync(out)).toThrow();
   });

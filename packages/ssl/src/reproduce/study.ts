@@ -10,7 +10,7 @@ import { ConfigError } from '../errors.js';
 import { comparisonTable, compareArms, type ArmRun, type Comparison } from '../eval/compare.js';
 import type { EvalTask } from '../eval/encoderTasks.js';
 import { evaluate } from '../eval/evaluate.js';
-import { EvaluationData } from '../eval/evaluationData.js';
+import { EvaluationData, requireClasses } from '../eval/evaluationData.js';
 import { crossValidatedKnn } from '../eval/knn/crossValidate.js';
 import type { KnnReport } from '../protocol/report.js';
 import type { PretrainSummary } from '../protocol/run.js';
@@ -88,6 +88,9 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   const { data } = loadRecipe(options.recipe);
   const photos = new EvaluationData({ train: options.train, test: options.test, data });
   const all = options.knnOver === undefined ? undefined : new EvaluationData({ train: options.knnOver, data });
+  // Found after hours of training otherwise.
+  if (options.tasks.some((task) => task !== 'r2')) requireClasses(photos);
+  if (all !== undefined) requireClasses(all);
 
   const summaries: PretrainSummary[] = [];
   for (let first = 0; first < jobs.length; first += atOnce) {

@@ -4,7 +4,9 @@
 // call its text is written to the log, whose last line so names the call that crashed; --from runs again from that number on.
 // Prints one JSON object: { calls, results, gradients, errors: { <class>: count } }.
 
-import { openSync, readFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as torch from '../dist/index.js';
 import { engine } from '../dist/native.js';
 import { camel, isMethod, parametersOf } from '../gen/renderOps.mjs';
@@ -96,6 +98,7 @@ const seed = Number(option('seed', 0));
 const calls = Number(option('calls', 1000));
 const from = Number(option('from', 0));
 const log = openSync(option('log', '/dev/null'), 'w');
+process.chdir(mkdtempSync(join(tmpdir(), 'halfway-fuzz-'))); // raw operators such as from_file write where they are
 torch.setNumThreads(1);
 torch.memory.setBudget(budgetBytes);
 const only = option('only');
@@ -125,6 +128,7 @@ for (let number = from; number < calls && failure === undefined; number++) {
   });
 }
 
+rmSync(process.cwd(), { recursive: true, force: true });
 process.stdout.write(`${JSON.stringify(tally)}\n`);
 if (failure !== undefined) {
   process.stderr.write(failure);

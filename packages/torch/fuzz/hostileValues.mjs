@@ -33,6 +33,16 @@ const edgeInts = [
   2 ** 60,
 ];
 const notInts = [0.5, Number.NaN, Number.POSITIVE_INFINITY, -0];
+// Where a Scalar is wanted: 64-bit integers and what is beyond them, complex numbers and what only looks like one.
+const unusualScalars = [
+  2n,
+  -(2n ** 63n),
+  2n ** 63n,
+  2n ** 53n + 1n,
+  { re: 0, im: 1 },
+  { re: Number.NaN, im: -2.5 },
+  { re: 1 },
+];
 const floats = [
   0,
   1,
@@ -164,13 +174,15 @@ export class HostileValues {
   single({ kind, name }) {
     switch (kind) {
       case 'Tensor':
-        return this.chance(0.05) ? this.pick(floats) : this.tensor();
+        return this.chance(0.05) ? this.pick([...floats, ...unusualScalars]) : this.tensor();
       case 'int':
         return this.chance(0.7) ? this.pick(usualInts) : this.chance(0.9) ? this.pick(edgeInts) : this.pick(notInts);
       case 'float':
         return this.pick(floats);
       case 'Scalar':
-        return this.chance(0.5) ? this.pick(floats) : this.pick([...usualInts, ...edgeInts, true, false]);
+        return this.chance(0.5)
+          ? this.pick(floats)
+          : this.pick([...usualInts, ...edgeInts, true, false, ...unusualScalars]);
       case 'bool':
         return this.chance(0.97) ? this.chance(0.5) : 1;
       case 'str':

@@ -23,17 +23,17 @@ function argumentForm(argument, op) {
   switch (kind) {
     case 'Tensor': {
       const takesNumber =
-        NUMBER_FRIENDLY.has(name) ||
+        (NUMBER_FRIENDLY.has(name) && !op.name.endsWith('_as')) || // a number has no shape to take
         NUMBER_FRIENDLY.has(`${name}:${op.name.replace(/_$/, '')}`) ||
         (op.name === 'where' && name !== 'condition');
       const encoder = `${isOptional ? 'optional' : ''}${takesNumber ? (isOptional ? 'Operand' : 'operand') : isOptional ? 'Tensor' : 'tensor'}`;
       return {
-        type: takesNumber ? 'Tensor | number | boolean' : 'Tensor',
+        type: takesNumber ? 'Tensor | Scalar' : 'Tensor',
         encode: (value) => `encode.${encoder}(${value})`,
       };
     }
     case 'Scalar':
-      return { type: 'number | boolean', encode: (value) => value };
+      return { type: 'Scalar', encode: (value) => value };
     case 'int':
       if (name in CHOICES) {
         const [type, encoder] = CHOICES[name];
@@ -186,7 +186,7 @@ function positionTest(parameter, value) {
   const tests = parameter.type.split(' | ').map((type) => {
     if (type === 'Tensor') return `isTensor(${value})`;
     if (type.startsWith('readonly')) return `Array.isArray(${value})`;
-    return `typeof ${value} === '${type}'`;
+    return type === 'Scalar' ? `isScalar(${value})` : `typeof ${value} === '${type}'`;
   });
   if (parameter.mayBeLeftOut) tests.unshift(`${value} === undefined`);
   return tests.length === 1 ? tests[0] : `(${tests.join(' || ')})`;
@@ -317,6 +317,8 @@ const IMPORTS = [
   ['./generator.js', ['Generator'], true],
   ['./operands.js', ['GridPadding', 'Interpolation', 'Reduction'], true],
   ['./tensor.js', ['Tensor'], true],
+  ['./values.js', ['Scalar'], true],
+  ['./values.js', ['isScalar'], false],
 ];
 
 function importOf(file, names, isType, body) {

@@ -7,7 +7,7 @@ import { DtypeError, ShapeError } from './errors.js';
 import { engine } from './native.js';
 import { numbers, onlyList, shown } from './operands.js';
 import type { Tensor } from './tensor.js';
-import { type ReadonlyNested, type Scalar, type TensorData, isComplex } from './values.js';
+import { type ReadonlyNested, type Scalar, type TensorData, isComplex, isScalar } from './values.js';
 
 /** How `tensor` makes a tensor. */
 export interface TensorOptions {
@@ -133,10 +133,6 @@ function flatten(data: ReadonlyNested<Scalar>, shape: readonly number[], dim: nu
 
 function isList(value: unknown): value is readonly ReadonlyNested<Scalar>[] {
   return Array.isArray(value);
-}
-
-function isScalar(value: unknown): value is Scalar {
-  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' || isComplex(value);
 }
 
 /**

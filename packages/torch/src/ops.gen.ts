@@ -9,6 +9,8 @@ import { deviceNumber, dtypeNumber, memoryFormatNumber } from './dtype.js';
 import type { Generator } from './generator.js';
 import type { GridPadding, Interpolation, Reduction } from './operands.js';
 import type { Tensor } from './tensor.js';
+import type { Scalar } from './values.js';
+import { isScalar } from './values.js';
 import * as encode from './operands.js';
 
 const op_add_Tensor = new Operator('aten::add', 'Tensor');
@@ -414,66 +416,66 @@ export abstract class TensorMethods {
   // --- arithmetic
 
   /** `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
-  add(other: Tensor | number | boolean, { alpha }: { alpha?: number | boolean | undefined } = {}): Tensor {
+  add(other: Tensor | Scalar, { alpha }: { alpha?: Scalar | undefined } = {}): Tensor {
     return tensorOf(invoke(op_add_Tensor, this.handle, encode.operand(other), alpha));
   }
 
   /** `aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
-  add_(other: Tensor | number | boolean, { alpha }: { alpha?: number | boolean | undefined } = {}): this {
+  add_(other: Tensor | Scalar, { alpha }: { alpha?: Scalar | undefined } = {}): this {
     invoke(op_add__Tensor, this.handle, encode.operand(other), alpha);
     return refreshed(this);
   }
 
   /** `aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
-  sub(other: Tensor | number | boolean, { alpha }: { alpha?: number | boolean | undefined } = {}): Tensor {
+  sub(other: Tensor | Scalar, { alpha }: { alpha?: Scalar | undefined } = {}): Tensor {
     return tensorOf(invoke(op_sub_Tensor, this.handle, encode.operand(other), alpha));
   }
 
   /** `aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
-  sub_(other: Tensor | number | boolean, { alpha }: { alpha?: number | boolean | undefined } = {}): this {
+  sub_(other: Tensor | Scalar, { alpha }: { alpha?: Scalar | undefined } = {}): this {
     invoke(op_sub__Tensor, this.handle, encode.operand(other), alpha);
     return refreshed(this);
   }
 
   /** `aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
-  rsub(other: Tensor | number | boolean, { alpha }: { alpha?: number | boolean | undefined } = {}): Tensor {
+  rsub(other: Tensor | Scalar, { alpha }: { alpha?: Scalar | undefined } = {}): Tensor {
     return tensorOf(invoke(op_rsub_Tensor, this.handle, encode.operand(other), alpha));
   }
 
   /** `aten::mul.Tensor(Tensor self, Tensor other) -> Tensor` */
-  mul(other: Tensor | number | boolean): Tensor {
+  mul(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_mul_Tensor, this.handle, encode.operand(other)));
   }
 
   /** `aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
-  mul_(other: Tensor | number | boolean): this {
+  mul_(other: Tensor | Scalar): this {
     invoke(op_mul__Tensor, this.handle, encode.operand(other));
     return refreshed(this);
   }
 
   /** `aten::div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor` */
-  div(other: Tensor | number | boolean, { roundingMode }: { roundingMode?: string | undefined } = {}): Tensor {
+  div(other: Tensor | Scalar, { roundingMode }: { roundingMode?: string | undefined } = {}): Tensor {
     return tensorOf(invoke(op_div_Tensor_mode, this.handle, encode.operand(other), roundingMode));
   }
 
   /** `aten::div_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)` */
-  div_(other: Tensor | number | boolean, { roundingMode }: { roundingMode?: string | undefined } = {}): this {
+  div_(other: Tensor | Scalar, { roundingMode }: { roundingMode?: string | undefined } = {}): this {
     invoke(op_div__Tensor_mode, this.handle, encode.operand(other), roundingMode);
     return refreshed(this);
   }
 
   /** `aten::floor_divide(Tensor self, Tensor other) -> Tensor` */
-  floorDivide(other: Tensor | number | boolean): Tensor {
+  floorDivide(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_floor_divide, this.handle, encode.operand(other)));
   }
 
   /** `aten::remainder.Tensor(Tensor self, Tensor other) -> Tensor` */
-  remainder(other: Tensor | number | boolean): Tensor {
+  remainder(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_remainder_Tensor, this.handle, encode.operand(other)));
   }
 
   /** `aten::fmod.Tensor(Tensor self, Tensor other) -> Tensor` */
-  fmod(other: Tensor | number | boolean): Tensor {
+  fmod(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_fmod_Tensor, this.handle, encode.operand(other)));
   }
 
@@ -505,16 +507,16 @@ export abstract class TensorMethods {
   }
 
   /** `aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor` */
-  pow(exponent: number | boolean): Tensor;
+  pow(exponent: Scalar): Tensor;
   /** `aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor` */
-  pow(exponent: Tensor | number | boolean): Tensor;
+  pow(exponent: Tensor | Scalar): Tensor;
   pow(a0?: unknown): Tensor {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') return powWith_Tensor_Scalar(this, a0 as never);
+    if (isScalar(a0)) return powWith_Tensor_Scalar(this, a0 as never);
     return powWith_Tensor_Tensor(this, a0 as never);
   }
 
   /** `aten::pow_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)` */
-  pow_(exponent: number | boolean): this {
+  pow_(exponent: Scalar): this {
     invoke(op_pow__Scalar, this.handle, exponent);
     return refreshed(this);
   }
@@ -600,7 +602,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::logaddexp(Tensor self, Tensor other) -> Tensor` */
-  logaddexp(other: Tensor | number | boolean): Tensor {
+  logaddexp(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_logaddexp, this.handle, encode.operand(other)));
   }
 
@@ -635,7 +637,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::atan2(Tensor self, Tensor other) -> Tensor` */
-  atan2(other: Tensor | number | boolean): Tensor {
+  atan2(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_atan2, this.handle, encode.operand(other)));
   }
 
@@ -650,7 +652,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::hypot(Tensor self, Tensor other) -> Tensor` */
-  hypot(other: Tensor | number | boolean): Tensor {
+  hypot(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_hypot, this.handle, encode.operand(other)));
   }
 
@@ -739,59 +741,56 @@ export abstract class TensorMethods {
   }
 
   /** `aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor` */
-  clamp(min?: number | boolean, max?: number | boolean): Tensor;
+  clamp(min?: Scalar, max?: Scalar): Tensor;
   /** `aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor` */
-  clamp(min?: Tensor | number | boolean, max?: Tensor | number | boolean): Tensor;
+  clamp(min?: Tensor | Scalar, max?: Tensor | Scalar): Tensor;
   clamp(a0?: unknown, a1?: unknown): Tensor {
-    if (
-      (a0 === undefined || typeof a0 === 'number' || typeof a0 === 'boolean') &&
-      (a1 === undefined || typeof a1 === 'number' || typeof a1 === 'boolean')
-    )
+    if ((a0 === undefined || isScalar(a0)) && (a1 === undefined || isScalar(a1)))
       return clampWithDefault(this, a0 as never, a1 as never);
     return clampWith_Tensor(this, a0 as never, a1 as never);
   }
 
   /** `aten::clamp_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)` */
-  clamp_(min?: number | boolean, max?: number | boolean): this {
+  clamp_(min?: Scalar, max?: Scalar): this {
     invoke(op_clamp_, this.handle, min, max);
     return refreshed(this);
   }
 
   /** `aten::clamp_min(Tensor self, Scalar min) -> Tensor` */
-  clampMin(min: number | boolean): Tensor {
+  clampMin(min: Scalar): Tensor {
     return tensorOf(invoke(op_clamp_min, this.handle, min));
   }
 
   /** `aten::clamp_max(Tensor self, Scalar max) -> Tensor` */
-  clampMax(max: number | boolean): Tensor {
+  clampMax(max: Scalar): Tensor {
     return tensorOf(invoke(op_clamp_max, this.handle, max));
   }
 
   /** `aten::maximum(Tensor self, Tensor other) -> Tensor` */
-  maximum(other: Tensor | number | boolean): Tensor {
+  maximum(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_maximum, this.handle, encode.operand(other)));
   }
 
   /** `aten::minimum(Tensor self, Tensor other) -> Tensor` */
-  minimum(other: Tensor | number | boolean): Tensor {
+  minimum(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_minimum, this.handle, encode.operand(other)));
   }
 
   /** `aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor` */
-  lerp(end: Tensor | number | boolean, weight: number | boolean): Tensor;
+  lerp(end: Tensor | Scalar, weight: Scalar): Tensor;
   /** `aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor` */
-  lerp(end: Tensor | number | boolean, weight: Tensor | number | boolean): Tensor;
+  lerp(end: Tensor | Scalar, weight: Tensor | Scalar): Tensor;
   lerp(a0?: unknown, a1?: unknown): Tensor {
-    if (typeof a1 === 'number' || typeof a1 === 'boolean') return lerpWith_Scalar(this, a0 as never, a1 as never);
+    if (isScalar(a1)) return lerpWith_Scalar(this, a0 as never, a1 as never);
     return lerpWith_Tensor(this, a0 as never, a1 as never);
   }
 
   /** `aten::lerp_.Scalar(Tensor(a!) self, Tensor end, Scalar weight) -> Tensor(a!)` */
-  lerp_(end: Tensor | number | boolean, weight: number | boolean): this;
+  lerp_(end: Tensor | Scalar, weight: Scalar): this;
   /** `aten::lerp_.Tensor(Tensor(a!) self, Tensor end, Tensor weight) -> Tensor(a!)` */
-  lerp_(end: Tensor | number | boolean, weight: Tensor | number | boolean): this;
+  lerp_(end: Tensor | Scalar, weight: Tensor | Scalar): this;
   lerp_(a0?: unknown, a1?: unknown): this {
-    if (typeof a1 === 'number' || typeof a1 === 'boolean') {
+    if (isScalar(a1)) {
       lerp_InWith_Scalar(this, a0 as never, a1 as never);
       return this;
     }
@@ -800,23 +799,23 @@ export abstract class TensorMethods {
   }
 
   /** `aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
-  addcmul(tensor1: Tensor, tensor2: Tensor, { value }: { value?: number | boolean | undefined } = {}): Tensor {
+  addcmul(tensor1: Tensor, tensor2: Tensor, { value }: { value?: Scalar | undefined } = {}): Tensor {
     return tensorOf(invoke(op_addcmul, this.handle, encode.tensor(tensor1), encode.tensor(tensor2), value));
   }
 
   /** `aten::addcmul_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
-  addcmul_(tensor1: Tensor, tensor2: Tensor, { value }: { value?: number | boolean | undefined } = {}): this {
+  addcmul_(tensor1: Tensor, tensor2: Tensor, { value }: { value?: Scalar | undefined } = {}): this {
     invoke(op_addcmul_, this.handle, encode.tensor(tensor1), encode.tensor(tensor2), value);
     return refreshed(this);
   }
 
   /** `aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
-  addcdiv(tensor1: Tensor, tensor2: Tensor, { value }: { value?: number | boolean | undefined } = {}): Tensor {
+  addcdiv(tensor1: Tensor, tensor2: Tensor, { value }: { value?: Scalar | undefined } = {}): Tensor {
     return tensorOf(invoke(op_addcdiv, this.handle, encode.tensor(tensor1), encode.tensor(tensor2), value));
   }
 
   /** `aten::addcdiv_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
-  addcdiv_(tensor1: Tensor, tensor2: Tensor, { value }: { value?: number | boolean | undefined } = {}): this {
+  addcdiv_(tensor1: Tensor, tensor2: Tensor, { value }: { value?: Scalar | undefined } = {}): this {
     invoke(op_addcdiv_, this.handle, encode.tensor(tensor1), encode.tensor(tensor2), value);
     return refreshed(this);
   }
@@ -825,7 +824,7 @@ export abstract class TensorMethods {
   addmm(
     mat1: Tensor,
     mat2: Tensor,
-    { beta, alpha }: { beta?: number | boolean | undefined; alpha?: number | boolean | undefined } = {},
+    { beta, alpha }: { beta?: Scalar | undefined; alpha?: Scalar | undefined } = {},
   ): Tensor {
     return tensorOf(invoke(op_addmm, this.handle, encode.tensor(mat1), encode.tensor(mat2), beta, alpha));
   }
@@ -834,7 +833,7 @@ export abstract class TensorMethods {
   addmm_(
     mat1: Tensor,
     mat2: Tensor,
-    { beta, alpha }: { beta?: number | boolean | undefined; alpha?: number | boolean | undefined } = {},
+    { beta, alpha }: { beta?: Scalar | undefined; alpha?: Scalar | undefined } = {},
   ): this {
     invoke(op_addmm_, this.handle, encode.tensor(mat1), encode.tensor(mat2), beta, alpha);
     return refreshed(this);
@@ -844,7 +843,7 @@ export abstract class TensorMethods {
   addmv(
     mat: Tensor,
     vec: Tensor,
-    { beta, alpha }: { beta?: number | boolean | undefined; alpha?: number | boolean | undefined } = {},
+    { beta, alpha }: { beta?: Scalar | undefined; alpha?: Scalar | undefined } = {},
   ): Tensor {
     return tensorOf(invoke(op_addmv, this.handle, encode.tensor(mat), encode.tensor(vec), beta, alpha));
   }
@@ -853,7 +852,7 @@ export abstract class TensorMethods {
   addbmm(
     batch1: Tensor,
     batch2: Tensor,
-    { beta, alpha }: { beta?: number | boolean | undefined; alpha?: number | boolean | undefined } = {},
+    { beta, alpha }: { beta?: Scalar | undefined; alpha?: Scalar | undefined } = {},
   ): Tensor {
     return tensorOf(invoke(op_addbmm, this.handle, encode.tensor(batch1), encode.tensor(batch2), beta, alpha));
   }
@@ -862,7 +861,7 @@ export abstract class TensorMethods {
   baddbmm(
     batch1: Tensor,
     batch2: Tensor,
-    { beta, alpha }: { beta?: number | boolean | undefined; alpha?: number | boolean | undefined } = {},
+    { beta, alpha }: { beta?: Scalar | undefined; alpha?: Scalar | undefined } = {},
   ): Tensor {
     return tensorOf(invoke(op_baddbmm, this.handle, encode.tensor(batch1), encode.tensor(batch2), beta, alpha));
   }
@@ -871,23 +870,23 @@ export abstract class TensorMethods {
   addr(
     vec1: Tensor,
     vec2: Tensor,
-    { beta, alpha }: { beta?: number | boolean | undefined; alpha?: number | boolean | undefined } = {},
+    { beta, alpha }: { beta?: Scalar | undefined; alpha?: Scalar | undefined } = {},
   ): Tensor {
     return tensorOf(invoke(op_addr, this.handle, encode.tensor(vec1), encode.tensor(vec2), beta, alpha));
   }
 
   /** `aten::bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor` */
-  bitwiseAnd(other: Tensor | number | boolean): Tensor {
+  bitwiseAnd(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_bitwise_and_Tensor, this.handle, encode.operand(other)));
   }
 
   /** `aten::bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor` */
-  bitwiseOr(other: Tensor | number | boolean): Tensor {
+  bitwiseOr(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_bitwise_or_Tensor, this.handle, encode.operand(other)));
   }
 
   /** `aten::bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor` */
-  bitwiseXor(other: Tensor | number | boolean): Tensor {
+  bitwiseXor(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_bitwise_xor_Tensor, this.handle, encode.operand(other)));
   }
 
@@ -897,83 +896,83 @@ export abstract class TensorMethods {
   }
 
   /** `aten::bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor` */
-  bitwiseLeftShift(other: Tensor | number | boolean): Tensor {
+  bitwiseLeftShift(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_bitwise_left_shift_Tensor, this.handle, encode.operand(other)));
   }
 
   /** `aten::bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor` */
-  bitwiseRightShift(other: Tensor | number | boolean): Tensor {
+  bitwiseRightShift(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_bitwise_right_shift_Tensor, this.handle, encode.operand(other)));
   }
 
   // --- comparison
 
   /** `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor` */
-  eq(other: number | boolean): Tensor;
+  eq(other: Scalar): Tensor;
   /** `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor` */
-  eq(other: Tensor | number | boolean): Tensor;
+  eq(other: Tensor | Scalar): Tensor;
   eq(a0?: unknown): Tensor {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') return eqWith_Scalar(this, a0 as never);
+    if (isScalar(a0)) return eqWith_Scalar(this, a0 as never);
     return eqWith_Tensor(this, a0 as never);
   }
 
   /** `aten::ne.Scalar(Tensor self, Scalar other) -> Tensor` */
-  ne(other: number | boolean): Tensor;
+  ne(other: Scalar): Tensor;
   /** `aten::ne.Tensor(Tensor self, Tensor other) -> Tensor` */
-  ne(other: Tensor | number | boolean): Tensor;
+  ne(other: Tensor | Scalar): Tensor;
   ne(a0?: unknown): Tensor {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') return neWith_Scalar(this, a0 as never);
+    if (isScalar(a0)) return neWith_Scalar(this, a0 as never);
     return neWith_Tensor(this, a0 as never);
   }
 
   /** `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor` */
-  lt(other: number | boolean): Tensor;
+  lt(other: Scalar): Tensor;
   /** `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor` */
-  lt(other: Tensor | number | boolean): Tensor;
+  lt(other: Tensor | Scalar): Tensor;
   lt(a0?: unknown): Tensor {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') return ltWith_Scalar(this, a0 as never);
+    if (isScalar(a0)) return ltWith_Scalar(this, a0 as never);
     return ltWith_Tensor(this, a0 as never);
   }
 
   /** `aten::le.Scalar(Tensor self, Scalar other) -> Tensor` */
-  le(other: number | boolean): Tensor;
+  le(other: Scalar): Tensor;
   /** `aten::le.Tensor(Tensor self, Tensor other) -> Tensor` */
-  le(other: Tensor | number | boolean): Tensor;
+  le(other: Tensor | Scalar): Tensor;
   le(a0?: unknown): Tensor {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') return leWith_Scalar(this, a0 as never);
+    if (isScalar(a0)) return leWith_Scalar(this, a0 as never);
     return leWith_Tensor(this, a0 as never);
   }
 
   /** `aten::gt.Scalar(Tensor self, Scalar other) -> Tensor` */
-  gt(other: number | boolean): Tensor;
+  gt(other: Scalar): Tensor;
   /** `aten::gt.Tensor(Tensor self, Tensor other) -> Tensor` */
-  gt(other: Tensor | number | boolean): Tensor;
+  gt(other: Tensor | Scalar): Tensor;
   gt(a0?: unknown): Tensor {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') return gtWith_Scalar(this, a0 as never);
+    if (isScalar(a0)) return gtWith_Scalar(this, a0 as never);
     return gtWith_Tensor(this, a0 as never);
   }
 
   /** `aten::ge.Scalar(Tensor self, Scalar other) -> Tensor` */
-  ge(other: number | boolean): Tensor;
+  ge(other: Scalar): Tensor;
   /** `aten::ge.Tensor(Tensor self, Tensor other) -> Tensor` */
-  ge(other: Tensor | number | boolean): Tensor;
+  ge(other: Tensor | Scalar): Tensor;
   ge(a0?: unknown): Tensor {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') return geWith_Scalar(this, a0 as never);
+    if (isScalar(a0)) return geWith_Scalar(this, a0 as never);
     return geWith_Tensor(this, a0 as never);
   }
 
   /** `aten::logical_and(Tensor self, Tensor other) -> Tensor` */
-  logicalAnd(other: Tensor | number | boolean): Tensor {
+  logicalAnd(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_logical_and, this.handle, encode.operand(other)));
   }
 
   /** `aten::logical_or(Tensor self, Tensor other) -> Tensor` */
-  logicalOr(other: Tensor | number | boolean): Tensor {
+  logicalOr(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_logical_or, this.handle, encode.operand(other)));
   }
 
   /** `aten::logical_xor(Tensor self, Tensor other) -> Tensor` */
-  logicalXor(other: Tensor | number | boolean): Tensor {
+  logicalXor(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_logical_xor, this.handle, encode.operand(other)));
   }
 
@@ -998,18 +997,18 @@ export abstract class TensorMethods {
   }
 
   /** `aten::isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor` */
-  isclose(other: Tensor | number | boolean, rtol?: number, atol?: number, equalNan?: boolean): Tensor {
+  isclose(other: Tensor | Scalar, rtol?: number, atol?: number, equalNan?: boolean): Tensor {
     return tensorOf(invoke(op_isclose, this.handle, encode.operand(other), rtol, atol, equalNan));
   }
 
   /** `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
-  allclose(other: Tensor | number | boolean, rtol?: number, atol?: number, equalNan?: boolean): boolean {
+  allclose(other: Tensor | Scalar, rtol?: number, atol?: number, equalNan?: boolean): boolean {
     invoke(op_allclose, this.handle, encode.operand(other), rtol, atol, equalNan);
     return takeBoolean();
   }
 
   /** `aten::equal(Tensor self, Tensor other) -> bool` */
-  equal(other: Tensor | number | boolean): boolean {
+  equal(other: Tensor | Scalar): boolean {
     invoke(op_equal, this.handle, encode.operand(other));
     return takeBoolean();
   }
@@ -1079,7 +1078,7 @@ export abstract class TensorMethods {
   /** `aten::var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor` */
   var(
     dim?: readonly number[] | number,
-    { correction, keepdim }: { correction?: number | boolean | undefined; keepdim?: boolean | undefined } = {},
+    { correction, keepdim }: { correction?: Scalar | undefined; keepdim?: boolean | undefined } = {},
   ): Tensor {
     return tensorOf(invoke(op_var_correction, this.handle, encode.numbers(dim), correction, keepdim));
   }
@@ -1087,7 +1086,7 @@ export abstract class TensorMethods {
   /** `aten::std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor` */
   std(
     dim?: readonly number[] | number,
-    { correction, keepdim }: { correction?: number | boolean | undefined; keepdim?: boolean | undefined } = {},
+    { correction, keepdim }: { correction?: Scalar | undefined; keepdim?: boolean | undefined } = {},
   ): Tensor {
     return tensorOf(invoke(op_std_correction, this.handle, encode.numbers(dim), correction, keepdim));
   }
@@ -1095,7 +1094,7 @@ export abstract class TensorMethods {
   /** `aten::var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)` */
   varMean(
     dim?: readonly number[] | number,
-    { correction, keepdim }: { correction?: number | boolean | undefined; keepdim?: boolean | undefined } = {},
+    { correction, keepdim }: { correction?: Scalar | undefined; keepdim?: boolean | undefined } = {},
   ): [Tensor, Tensor] {
     invoke(op_var_mean_correction, this.handle, encode.numbers(dim), correction, keepdim);
     return [takeTensor(), takeTensor()];
@@ -1104,7 +1103,7 @@ export abstract class TensorMethods {
   /** `aten::std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)` */
   stdMean(
     dim?: readonly number[] | number,
-    { correction, keepdim }: { correction?: number | boolean | undefined; keepdim?: boolean | undefined } = {},
+    { correction, keepdim }: { correction?: Scalar | undefined; keepdim?: boolean | undefined } = {},
   ): [Tensor, Tensor] {
     invoke(op_std_mean_correction, this.handle, encode.numbers(dim), correction, keepdim);
     return [takeTensor(), takeTensor()];
@@ -1215,9 +1214,9 @@ export abstract class TensorMethods {
   }
 
   /** `aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor` */
-  norm(p?: number | boolean): Tensor;
+  norm(p?: Scalar): Tensor;
   /** `aten::norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor` */
-  norm(p: number | boolean | undefined, dim: readonly number[] | number, keepdim?: boolean): Tensor;
+  norm(p: Scalar | undefined, dim: readonly number[] | number, keepdim?: boolean): Tensor;
   norm(a0?: unknown, a1?: unknown, a2?: unknown): Tensor {
     if (a1 === undefined && a2 === undefined) return normWith_Scalar(this, a0 as never);
     return normWith_ScalarOptDim(this, a0 as never, a1 as never, a2 as never);
@@ -1250,7 +1249,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor` */
-  histc(bins?: number, min?: number | boolean, max?: number | boolean): Tensor {
+  histc(bins?: number, min?: Scalar, max?: Scalar): Tensor {
     return tensorOf(invoke(op_histc, this.handle, bins, min, max));
   }
 
@@ -1269,7 +1268,7 @@ export abstract class TensorMethods {
   // --- linear algebra
 
   /** `aten::matmul(Tensor self, Tensor other) -> Tensor` */
-  matmul(other: Tensor | number | boolean): Tensor {
+  matmul(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_matmul, this.handle, encode.operand(other)));
   }
 
@@ -1299,12 +1298,12 @@ export abstract class TensorMethods {
   }
 
   /** `aten::kron(Tensor self, Tensor other) -> Tensor` */
-  kron(other: Tensor | number | boolean): Tensor {
+  kron(other: Tensor | Scalar): Tensor {
     return tensorOf(invoke(op_kron, this.handle, encode.operand(other)));
   }
 
   /** `aten::tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor` */
-  tensordot(other: Tensor | number | boolean, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor {
+  tensordot(other: Tensor | Scalar, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor {
     return tensorOf(
       invoke(op_tensordot, this.handle, encode.operand(other), encode.numbers(dimsSelf), encode.numbers(dimsOther)),
     );
@@ -1317,7 +1316,7 @@ export abstract class TensorMethods {
 
   /** `aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   linalgVectorNorm(
-    ord?: number | boolean,
+    ord?: Scalar,
     dim?: readonly number[] | number,
     keepdim?: boolean,
     { dtype }: { dtype?: DType | undefined } = {},
@@ -1327,7 +1326,7 @@ export abstract class TensorMethods {
 
   /** `aten::linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   linalgMatrixNorm(
-    ord: number | boolean,
+    ord: Scalar,
     dim?: readonly number[],
     keepdim?: boolean,
     { dtype }: { dtype?: DType | undefined } = {},
@@ -1336,7 +1335,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor` */
-  linalgCross(other: Tensor | number | boolean, { dim }: { dim?: number | undefined } = {}): Tensor {
+  linalgCross(other: Tensor | Scalar, { dim }: { dim?: number | undefined } = {}): Tensor {
     return tensorOf(invoke(op_linalg_cross, this.handle, encode.operand(other), dim));
   }
 
@@ -1562,8 +1561,8 @@ export abstract class TensorMethods {
   }
 
   /** `aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
-  expandAs(other: Tensor | number | boolean): Tensor {
-    return tensorOf(invoke(op_expand_as, this.handle, encode.operand(other)));
+  expandAs(other: Tensor): Tensor {
+    return tensorOf(invoke(op_expand_as, this.handle, encode.tensor(other)));
   }
 
   /** `aten::broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
@@ -1807,22 +1806,12 @@ export abstract class TensorMethods {
   }
 
   /** `aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
-  indexAdd(
-    dim: number,
-    index: Tensor,
-    source: Tensor,
-    { alpha }: { alpha?: number | boolean | undefined } = {},
-  ): Tensor {
+  indexAdd(dim: number, index: Tensor, source: Tensor, { alpha }: { alpha?: Scalar | undefined } = {}): Tensor {
     return tensorOf(invoke(op_index_add, this.handle, dim, encode.tensor(index), encode.tensor(source), alpha));
   }
 
   /** `aten::index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)` */
-  indexAdd_(
-    dim: number,
-    index: Tensor,
-    source: Tensor,
-    { alpha }: { alpha?: number | boolean | undefined } = {},
-  ): this {
+  indexAdd_(dim: number, index: Tensor, source: Tensor, { alpha }: { alpha?: Scalar | undefined } = {}): this {
     invoke(op_index_add_, this.handle, dim, encode.tensor(index), encode.tensor(source), alpha);
     return refreshed(this);
   }
@@ -1839,12 +1828,12 @@ export abstract class TensorMethods {
   }
 
   /** `aten::index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
-  indexFill(dim: number, index: Tensor, value: number | boolean): Tensor {
+  indexFill(dim: number, index: Tensor, value: Scalar): Tensor {
     return tensorOf(invoke(op_index_fill_int_Scalar, this.handle, dim, encode.tensor(index), value));
   }
 
   /** `aten::index_fill_.int_Scalar(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
-  indexFill_(dim: number, index: Tensor, value: number | boolean): this {
+  indexFill_(dim: number, index: Tensor, value: Scalar): this {
     invoke(op_index_fill__int_Scalar, this.handle, dim, encode.tensor(index), value);
     return refreshed(this);
   }
@@ -1862,7 +1851,7 @@ export abstract class TensorMethods {
   /** `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
   scatter(dim: number, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
-  scatter(dim: number, index: Tensor, value: number | boolean): Tensor;
+  scatter(dim: number, index: Tensor, value: Scalar): Tensor;
   scatter(a0?: unknown, a1?: unknown, a2?: unknown): Tensor {
     if (isTensor(a2)) return scatterWithSrc(this, a0 as never, a1 as never, a2 as never);
     return scatterWithValue(this, a0 as never, a1 as never, a2 as never);
@@ -1871,7 +1860,7 @@ export abstract class TensorMethods {
   /** `aten::scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)` */
   scatter_(dim: number, index: Tensor, src: Tensor): this;
   /** `aten::scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
-  scatter_(dim: number, index: Tensor, value: number | boolean): this;
+  scatter_(dim: number, index: Tensor, value: Scalar): this;
   scatter_(a0?: unknown, a1?: unknown, a2?: unknown): this {
     if (isTensor(a2)) {
       scatter_InWithSrc(this, a0 as never, a1 as never, a2 as never);
@@ -1918,20 +1907,20 @@ export abstract class TensorMethods {
   }
 
   /** `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor` */
-  maskedFill(mask: Tensor, value: number | boolean): Tensor;
+  maskedFill(mask: Tensor, value: Scalar): Tensor;
   /** `aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor` */
-  maskedFill(mask: Tensor, value: Tensor | number | boolean): Tensor;
+  maskedFill(mask: Tensor, value: Tensor | Scalar): Tensor;
   maskedFill(a0?: unknown, a1?: unknown): Tensor {
-    if (typeof a1 === 'number' || typeof a1 === 'boolean') return maskedFillWith_Scalar(this, a0 as never, a1 as never);
+    if (isScalar(a1)) return maskedFillWith_Scalar(this, a0 as never, a1 as never);
     return maskedFillWith_Tensor(this, a0 as never, a1 as never);
   }
 
   /** `aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)` */
-  maskedFill_(mask: Tensor, value: number | boolean): this;
+  maskedFill_(mask: Tensor, value: Scalar): this;
   /** `aten::masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)` */
-  maskedFill_(mask: Tensor, value: Tensor | number | boolean): this;
+  maskedFill_(mask: Tensor, value: Tensor | Scalar): this;
   maskedFill_(a0?: unknown, a1?: unknown): this {
-    if (typeof a1 === 'number' || typeof a1 === 'boolean') {
+    if (isScalar(a1)) {
       maskedFill_InWith_Scalar(this, a0 as never, a1 as never);
       return this;
     }
@@ -1992,11 +1981,11 @@ export abstract class TensorMethods {
   }
 
   /** `aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)` */
-  fill_(value: number | boolean): this;
+  fill_(value: Scalar): this;
   /** `aten::fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)` */
-  fill_(value: Tensor | number | boolean): this;
+  fill_(value: Tensor | Scalar): this;
   fill_(a0?: unknown): this {
-    if (typeof a0 === 'number' || typeof a0 === 'boolean') {
+    if (isScalar(a0)) {
       fill_InWith_Scalar(this, a0 as never);
       return this;
     }
@@ -2058,7 +2047,7 @@ export abstract class TensorMethods {
 
   /** `aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   fullLike(
-    fillValue: number | boolean,
+    fillValue: Scalar,
     {
       dtype,
       device,
@@ -2245,22 +2234,22 @@ export abstract class TensorMethods {
   }
 
   /** `aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor` */
-  hardtanh(minVal?: number | boolean, maxVal?: number | boolean): Tensor {
+  hardtanh(minVal?: Scalar, maxVal?: Scalar): Tensor {
     return tensorOf(invoke(op_hardtanh, this.handle, minVal, maxVal));
   }
 
   /** `aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor` */
-  leakyRelu(negativeSlope?: number | boolean): Tensor {
+  leakyRelu(negativeSlope?: Scalar): Tensor {
     return tensorOf(invoke(op_leaky_relu, this.handle, negativeSlope));
   }
 
   /** `aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor` */
-  elu(alpha?: number | boolean, scale?: number | boolean, inputScale?: number | boolean): Tensor {
+  elu(alpha?: Scalar, scale?: Scalar, inputScale?: Scalar): Tensor {
     return tensorOf(invoke(op_elu, this.handle, alpha, scale, inputScale));
   }
 
   /** `aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor` */
-  softplus(beta?: number | boolean, threshold?: number | boolean): Tensor {
+  softplus(beta?: Scalar, threshold?: Scalar): Tensor {
     return tensorOf(invoke(op_softplus, this.handle, beta, threshold));
   }
 
@@ -2589,7 +2578,7 @@ export abstract class TensorMethods {
   /** `aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
   scaledDotProductAttention(
     key: Tensor,
-    value: Tensor | number | boolean,
+    value: Tensor | Scalar,
     attnMask?: Tensor,
     dropoutP?: number,
     isCausal?: boolean,
@@ -2767,7 +2756,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor` */
-  constantPadNd(pad: readonly number[], value?: number | boolean): Tensor {
+  constantPadNd(pad: readonly number[], value?: Scalar): Tensor {
     return tensorOf(invoke(op_constant_pad_nd, this.handle, encode.numbers(pad), value));
   }
 
@@ -2993,7 +2982,7 @@ export abstract class TensorMethods {
 // --- comparison
 
 /** `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor` */
-export function where(condition: Tensor, self: Tensor | number | boolean, other: Tensor | number | boolean): Tensor {
+export function where(condition: Tensor, self: Tensor | Scalar, other: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_where_self, encode.tensor(condition), encode.operand(self), encode.operand(other)));
 }
 
@@ -3204,7 +3193,7 @@ export function onesLike(
 /** `aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function fullLike(
   self: Tensor,
-  fillValue: number | boolean,
+  fillValue: Scalar,
   {
     dtype,
     device,
@@ -3270,34 +3259,30 @@ export function emptyLike(
 }
 
 /** `aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-export function arange(
-  end: number | boolean,
-  options?: { dtype?: DType | undefined; device?: Device | undefined },
-): Tensor;
+export function arange(end: Scalar, options?: { dtype?: DType | undefined; device?: Device | undefined }): Tensor;
 /** `aten::arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function arange(
-  start: number | boolean,
-  end: number | boolean,
+  start: Scalar,
+  end: Scalar,
   options?: { dtype?: DType | undefined; device?: Device | undefined },
 ): Tensor;
 /** `aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function arange(
-  start: number | boolean,
-  end: number | boolean,
-  step?: number | boolean,
+  start: Scalar,
+  end: Scalar,
+  step?: Scalar,
   options?: { dtype?: DType | undefined; device?: Device | undefined },
 ): Tensor;
 export function arange(a0?: unknown, a1?: unknown, a2?: unknown, a3?: unknown): Tensor {
   if (encode.isOptions(a1) && a2 === undefined) return arangeWithDefault(a0 as never, a1 as never);
-  if ((typeof a1 === 'number' || typeof a1 === 'boolean') && encode.isOptions(a2))
-    return arangeWithStart(a0 as never, a1 as never, a2 as never);
+  if (isScalar(a1) && encode.isOptions(a2)) return arangeWithStart(a0 as never, a1 as never, a2 as never);
   return arangeWithStartStep(a0 as never, a1 as never, a2 as never, a3 as never);
 }
 
 /** `aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function linspace(
-  start: number | boolean,
-  end: number | boolean,
+  start: Scalar,
+  end: Scalar,
   steps: number,
   { dtype, device }: { dtype?: DType | undefined; device?: Device | undefined } = {},
 ): Tensor {
@@ -3306,8 +3291,8 @@ export function linspace(
 
 /** `aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function logspace(
-  start: number | boolean,
-  end: number | boolean,
+  start: Scalar,
+  end: Scalar,
   steps: number,
   base?: number,
   { dtype, device }: { dtype?: DType | undefined; device?: Device | undefined } = {},
@@ -3772,7 +3757,7 @@ export function instanceNorm(
 export function scaledDotProductAttention(
   query: Tensor,
   key: Tensor,
-  value: Tensor | number | boolean,
+  value: Tensor | Scalar,
   attnMask?: Tensor,
   dropoutP?: number,
   isCausal?: boolean,
@@ -3922,7 +3907,7 @@ export function tripletMarginLoss(
 export function foreachAdd(
   self: readonly Tensor[],
   other: readonly Tensor[],
-  { alpha }: { alpha?: number | boolean | undefined } = {},
+  { alpha }: { alpha?: Scalar | undefined } = {},
 ): Tensor[] {
   invoke(op__foreach_add_List, encode.tensors(self), encode.tensors(other), alpha);
   return takeTensors();
@@ -3935,102 +3920,90 @@ export function foreachMul(self: readonly Tensor[], other: readonly Tensor[]): T
 }
 
 /** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2, ScalarType? dtype=None) -> Tensor[]` */
-export function foreachNorm(self: readonly Tensor[], ord?: number | boolean, dtype?: DType): Tensor[] {
+export function foreachNorm(self: readonly Tensor[], ord?: Scalar, dtype?: DType): Tensor[] {
   invoke(op__foreach_norm_Scalar, encode.tensors(self), ord, dtypeNumber(dtype));
   return takeTensors();
 }
 
-function powWith_Tensor_Scalar(self: TensorMethods, exponent: number | boolean): Tensor {
+function powWith_Tensor_Scalar(self: TensorMethods, exponent: Scalar): Tensor {
   return tensorOf(invoke(op_pow_Tensor_Scalar, self.handle, exponent));
 }
 
-function powWith_Tensor_Tensor(self: TensorMethods, exponent: Tensor | number | boolean): Tensor {
+function powWith_Tensor_Tensor(self: TensorMethods, exponent: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_pow_Tensor_Tensor, self.handle, encode.operand(exponent)));
 }
 
-function clampWithDefault(self: TensorMethods, min?: number | boolean, max?: number | boolean): Tensor {
+function clampWithDefault(self: TensorMethods, min?: Scalar, max?: Scalar): Tensor {
   return tensorOf(invoke(op_clamp, self.handle, min, max));
 }
 
-function clampWith_Tensor(
-  self: TensorMethods,
-  min?: Tensor | number | boolean,
-  max?: Tensor | number | boolean,
-): Tensor {
+function clampWith_Tensor(self: TensorMethods, min?: Tensor | Scalar, max?: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_clamp_Tensor, self.handle, encode.optionalOperand(min), encode.optionalOperand(max)));
 }
 
-function lerpWith_Scalar(self: TensorMethods, end: Tensor | number | boolean, weight: number | boolean): Tensor {
+function lerpWith_Scalar(self: TensorMethods, end: Tensor | Scalar, weight: Scalar): Tensor {
   return tensorOf(invoke(op_lerp_Scalar, self.handle, encode.operand(end), weight));
 }
 
-function lerpWith_Tensor(
-  self: TensorMethods,
-  end: Tensor | number | boolean,
-  weight: Tensor | number | boolean,
-): Tensor {
+function lerpWith_Tensor(self: TensorMethods, end: Tensor | Scalar, weight: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_lerp_Tensor, self.handle, encode.operand(end), encode.operand(weight)));
 }
 
-function lerp_InWith_Scalar(self: TensorMethods, end: Tensor | number | boolean, weight: number | boolean): void {
+function lerp_InWith_Scalar(self: TensorMethods, end: Tensor | Scalar, weight: Scalar): void {
   invoke(op_lerp__Scalar, self.handle, encode.operand(end), weight);
   refreshed(self);
 }
 
-function lerp_InWith_Tensor(
-  self: TensorMethods,
-  end: Tensor | number | boolean,
-  weight: Tensor | number | boolean,
-): void {
+function lerp_InWith_Tensor(self: TensorMethods, end: Tensor | Scalar, weight: Tensor | Scalar): void {
   invoke(op_lerp__Tensor, self.handle, encode.operand(end), encode.operand(weight));
   refreshed(self);
 }
 
-function eqWith_Scalar(self: TensorMethods, other: number | boolean): Tensor {
+function eqWith_Scalar(self: TensorMethods, other: Scalar): Tensor {
   return tensorOf(invoke(op_eq_Scalar, self.handle, other));
 }
 
-function eqWith_Tensor(self: TensorMethods, other: Tensor | number | boolean): Tensor {
+function eqWith_Tensor(self: TensorMethods, other: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_eq_Tensor, self.handle, encode.operand(other)));
 }
 
-function neWith_Scalar(self: TensorMethods, other: number | boolean): Tensor {
+function neWith_Scalar(self: TensorMethods, other: Scalar): Tensor {
   return tensorOf(invoke(op_ne_Scalar, self.handle, other));
 }
 
-function neWith_Tensor(self: TensorMethods, other: Tensor | number | boolean): Tensor {
+function neWith_Tensor(self: TensorMethods, other: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_ne_Tensor, self.handle, encode.operand(other)));
 }
 
-function ltWith_Scalar(self: TensorMethods, other: number | boolean): Tensor {
+function ltWith_Scalar(self: TensorMethods, other: Scalar): Tensor {
   return tensorOf(invoke(op_lt_Scalar, self.handle, other));
 }
 
-function ltWith_Tensor(self: TensorMethods, other: Tensor | number | boolean): Tensor {
+function ltWith_Tensor(self: TensorMethods, other: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_lt_Tensor, self.handle, encode.operand(other)));
 }
 
-function leWith_Scalar(self: TensorMethods, other: number | boolean): Tensor {
+function leWith_Scalar(self: TensorMethods, other: Scalar): Tensor {
   return tensorOf(invoke(op_le_Scalar, self.handle, other));
 }
 
-function leWith_Tensor(self: TensorMethods, other: Tensor | number | boolean): Tensor {
+function leWith_Tensor(self: TensorMethods, other: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_le_Tensor, self.handle, encode.operand(other)));
 }
 
-function gtWith_Scalar(self: TensorMethods, other: number | boolean): Tensor {
+function gtWith_Scalar(self: TensorMethods, other: Scalar): Tensor {
   return tensorOf(invoke(op_gt_Scalar, self.handle, other));
 }
 
-function gtWith_Tensor(self: TensorMethods, other: Tensor | number | boolean): Tensor {
+function gtWith_Tensor(self: TensorMethods, other: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_gt_Tensor, self.handle, encode.operand(other)));
 }
 
-function geWith_Scalar(self: TensorMethods, other: number | boolean): Tensor {
+function geWith_Scalar(self: TensorMethods, other: Scalar): Tensor {
   return tensorOf(invoke(op_ge_Scalar, self.handle, other));
 }
 
-function geWith_Tensor(self: TensorMethods, other: Tensor | number | boolean): Tensor {
+function geWith_Tensor(self: TensorMethods, other: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_ge_Tensor, self.handle, encode.operand(other)));
 }
 
@@ -4094,13 +4067,13 @@ function quantileWithDefault(
   return tensorOf(invoke(op_quantile, self.handle, encode.tensor(q), dim, keepdim, interpolation));
 }
 
-function normWith_Scalar(self: TensorMethods, p?: number | boolean): Tensor {
+function normWith_Scalar(self: TensorMethods, p?: Scalar): Tensor {
   return tensorOf(invoke(op_norm_Scalar, self.handle, p));
 }
 
 function normWith_ScalarOptDim(
   self: TensorMethods,
-  p: number | boolean | undefined,
+  p: Scalar | undefined,
   dim: readonly number[] | number,
   keepdim?: boolean,
 ): Tensor {
@@ -4165,7 +4138,7 @@ function scatterWithSrc(self: TensorMethods, dim: number, index: Tensor, src: Te
   return tensorOf(invoke(op_scatter_src, self.handle, dim, encode.tensor(index), encode.tensor(src)));
 }
 
-function scatterWithValue(self: TensorMethods, dim: number, index: Tensor, value: number | boolean): Tensor {
+function scatterWithValue(self: TensorMethods, dim: number, index: Tensor, value: Scalar): Tensor {
   return tensorOf(invoke(op_scatter_value, self.handle, dim, encode.tensor(index), value));
 }
 
@@ -4174,35 +4147,35 @@ function scatter_InWithSrc(self: TensorMethods, dim: number, index: Tensor, src:
   refreshed(self);
 }
 
-function scatter_InWithValue(self: TensorMethods, dim: number, index: Tensor, value: number | boolean): void {
+function scatter_InWithValue(self: TensorMethods, dim: number, index: Tensor, value: Scalar): void {
   invoke(op_scatter__value, self.handle, dim, encode.tensor(index), value);
   refreshed(self);
 }
 
-function maskedFillWith_Scalar(self: TensorMethods, mask: Tensor, value: number | boolean): Tensor {
+function maskedFillWith_Scalar(self: TensorMethods, mask: Tensor, value: Scalar): Tensor {
   return tensorOf(invoke(op_masked_fill_Scalar, self.handle, encode.tensor(mask), value));
 }
 
-function maskedFillWith_Tensor(self: TensorMethods, mask: Tensor, value: Tensor | number | boolean): Tensor {
+function maskedFillWith_Tensor(self: TensorMethods, mask: Tensor, value: Tensor | Scalar): Tensor {
   return tensorOf(invoke(op_masked_fill_Tensor, self.handle, encode.tensor(mask), encode.operand(value)));
 }
 
-function maskedFill_InWith_Scalar(self: TensorMethods, mask: Tensor, value: number | boolean): void {
+function maskedFill_InWith_Scalar(self: TensorMethods, mask: Tensor, value: Scalar): void {
   invoke(op_masked_fill__Scalar, self.handle, encode.tensor(mask), value);
   refreshed(self);
 }
 
-function maskedFill_InWith_Tensor(self: TensorMethods, mask: Tensor, value: Tensor | number | boolean): void {
+function maskedFill_InWith_Tensor(self: TensorMethods, mask: Tensor, value: Tensor | Scalar): void {
   invoke(op_masked_fill__Tensor, self.handle, encode.tensor(mask), encode.operand(value));
   refreshed(self);
 }
 
-function fill_InWith_Scalar(self: TensorMethods, value: number | boolean): void {
+function fill_InWith_Scalar(self: TensorMethods, value: Scalar): void {
   invoke(op_fill__Scalar, self.handle, value);
   refreshed(self);
 }
 
-function fill_InWith_Tensor(self: TensorMethods, value: Tensor | number | boolean): void {
+function fill_InWith_Tensor(self: TensorMethods, value: Tensor | Scalar): void {
   invoke(op_fill__Tensor, self.handle, encode.operand(value));
   refreshed(self);
 }
@@ -4266,24 +4239,24 @@ function conv2dWithPadding(
 }
 
 function arangeWithDefault(
-  end: number | boolean,
+  end: Scalar,
   { dtype, device }: { dtype?: DType | undefined; device?: Device | undefined } = {},
 ): Tensor {
   return tensorOf(invoke(op_arange, end, dtypeNumber(dtype), undefined, deviceNumber(device)));
 }
 
 function arangeWithStart(
-  start: number | boolean,
-  end: number | boolean,
+  start: Scalar,
+  end: Scalar,
   { dtype, device }: { dtype?: DType | undefined; device?: Device | undefined } = {},
 ): Tensor {
   return tensorOf(invoke(op_arange_start, start, end, dtypeNumber(dtype), undefined, deviceNumber(device)));
 }
 
 function arangeWithStartStep(
-  start: number | boolean,
-  end: number | boolean,
-  step?: number | boolean,
+  start: Scalar,
+  end: Scalar,
+  step?: Scalar,
   { dtype, device }: { dtype?: DType | undefined; device?: Device | undefined } = {},
 ): Tensor {
   return tensorOf(invoke(op_arange_start_step, start, end, step, dtypeNumber(dtype), undefined, deviceNumber(device)));

@@ -260,6 +260,18 @@ describe('errors', () => {
     expect(String(gone)).toBe('Tensor(disposed)');
   });
 
+  it('typed operators take any scalar where the schema has one, and choose the overload by it', () => {
+    const i = { re: 0, im: 1 };
+    expect(tensor([1, 2]).mul(i).toArray('complex')).toEqual([i, { re: 0, im: 2 }]);
+    expect(tensor([i]).eq(i).toArray('boolean')).toEqual([true]); // eq.Scalar
+    expect(tensor([i]).pow(2n).at(0).item('complex').re).toBeCloseTo(-1, 6); // pow.Tensor_Scalar
+    expect(
+      tensor([2n ** 60n])
+        .clamp(0n, 2n ** 53n + 1n)
+        .toArray('bigint'),
+    ).toEqual([2n ** 53n + 1n]);
+  });
+
   it('arguments are checked against the schema', () => {
     const wrong = (value: unknown) => value as never;
     expect(() => x.add(wrong('1'))).toThrow(/must be a tensor or a number, got "1"/);

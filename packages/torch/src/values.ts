@@ -34,6 +34,11 @@ export interface ElementTypes {
   complex: Complex;
 }
 
+/** Whether a value is a single number of any kind. */
+export function isScalar(value: unknown): value is Scalar {
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' || isComplex(value);
+}
+
 /** Whether a value is a complex number. */
 export function isComplex(value: unknown): value is Complex {
   return (

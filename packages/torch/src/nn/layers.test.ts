@@ -1,7 +1,7 @@
 // Every layer against PyTorch: output, gradient of the input and of every weight, in both compute dtypes (fixtures/nn.py).
 
 import { describe, expect, it } from 'vitest';
-import { ShapeError, generator, grad, ones, scope, zeros } from '../index.js';
+import { ShapeError, convolution, generator, grad, ones, randn, scope, zeros } from '../index.js';
 import { expectClose, expectNoLeak, gradientCheck } from '../testing/index.js';
 import {
   Attention,
@@ -151,6 +151,22 @@ describe('Linear and convolutions', () => {
       expectClose(left.sum(), right.sum(), { rtol: 1e-4 });
     });
   });
+
+  it.each([
+    [1, 1, 1],
+    [5, 3, 4],
+    [4, 7, 3],
+  ])(
+    "a transposed convolution that doubles a side of %i x %i to %i channels is the engine's own",
+    (height, width, outDim) => {
+      scope(() => {
+        const conv = new ConvTranspose2d(5, outDim, { kernel: 4, stride: 2, padding: 1 }, rng);
+        const x = randn([2, 5, height, width], { generator: rng });
+        const expected = convolution(x, conv.weight, conv.bias, [2, 2], [1, 1], [1, 1], true, [0, 0], 1);
+        expectClose(conv.forward(x, contextOf()), expected);
+      });
+    },
+  );
 
   it('refuse geometry that makes no sense', () => {
     const make = (config: object) => () => new Conv2d(4, 6, { kernel: 3, ...config }, rng);

@@ -15,4 +15,4 @@ const KINDS = {
   },
 };
 
-await serve(({ kind }) => ({ run: () => torch.noGrad(() => torch.scope(KINDS[kind])) }));
+await serve(({ kind }) => ({ run: () => torch.inferenceMode(() => torch.scope(KINDS[kind])) }));

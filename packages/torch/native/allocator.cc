@@ -85,7 +85,7 @@ void Release(void* data) {
   if (data == nullptr) return;
   const size_t bytes = HeaderOf(data)->bytes;
   live_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-  if (!Cache().Give(data, bytes)) FreeBlock(data);
+  Cache().Give(data, bytes);
 }
 
 // Frees kept blocks until what is held, live and kept, has room for `bytes` more: within the budget, and within twice

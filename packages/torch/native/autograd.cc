@@ -90,6 +90,17 @@ napi_value SetGradEnabled(Invocation& call) {
 
 napi_value IsGradEnabled(Invocation& call) { return MakeBoolean(call, c10::GradMode::is_enabled()); }
 
+// For this thread, until LeaveInferenceMode
+napi_value EnterInferenceMode(Invocation& call) {
+  call.state().inference_modes.emplace_back();
+  return nullptr;
+}
+
+napi_value LeaveInferenceMode(Invocation& call) {
+  call.state().inference_modes.pop_back();
+  return nullptr;
+}
+
 }  // namespace
 
 void ExportAutograd(Environment& state, napi_value exports) {
@@ -103,6 +114,8 @@ void ExportAutograd(Environment& state, napi_value exports) {
   Export<GradFunctionName>(state, exports, "gradFunctionName");
   Export<SetGradEnabled>(state, exports, "setGradEnabled");
   Export<IsGradEnabled>(state, exports, "isGradEnabled");
+  Export<EnterInferenceMode>(state, exports, "enterInferenceMode");
+  Export<LeaveInferenceMode>(state, exports, "leaveInferenceMode");
 }
 
 }  // namespace halfway

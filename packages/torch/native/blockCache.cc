@@ -16,13 +16,12 @@ size_t BlockCache::ClassBytes(size_t index) {
 }
 
 size_t BlockCache::RoundUp(size_t bytes) {
-  if (bytes < kMinBytes) return bytes;
+  if (bytes <= kMinBytes) return kMinBytes;
   const size_t within = ClassBytes(ClassWithin(bytes));
   return within == bytes ? bytes : ClassBytes(ClassWithin(bytes) + 1);
 }
 
 void* BlockCache::Take(size_t bytes) {
-  if (bytes < kMinBytes) return nullptr;
   const std::scoped_lock lock(mutex_);
   SizeClass& size_class = classes_[ClassWithin(bytes)];
   size_class.last_use = ++clock_;
@@ -33,12 +32,10 @@ void* BlockCache::Take(size_t bytes) {
   return block;
 }
 
-bool BlockCache::Give(void* block, size_t bytes) {
-  if (bytes < kMinBytes) return false;
+void BlockCache::Give(void* block, size_t bytes) {
   const std::scoped_lock lock(mutex_);
   classes_[ClassWithin(bytes)].blocks.push_back(block);
   bytes_ += bytes;
-  return true;
 }
 
 std::vector<void*> BlockCache::Evict(size_t bytes) {

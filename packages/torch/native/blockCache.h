@@ -15,8 +15,8 @@ namespace halfway {
 // Thread-safe. It neither allocates nor frees memory: the allocator around it does.
 class BlockCache {
  public:
-  // Smaller blocks are left to malloc, which keeps them itself.
-  static constexpr size_t kMinBytes = 32 * 1024;
+  // The smallest block: a cache line, which all small requests share.
+  static constexpr size_t kMinBytes = 64;
 
   // What to allocate for a request, so that similar requests share blocks: at most an eighth more.
   static size_t RoundUp(size_t bytes);
@@ -24,8 +24,8 @@ class BlockCache {
   // A kept block of RoundUp(...) = `bytes`, or null.
   void* Take(size_t bytes);
 
-  // Keeps a block made for a request of RoundUp(...) = `bytes`. False: not wanted, the caller frees it.
-  bool Give(void* block, size_t bytes);
+  // Keeps a block made for a request of RoundUp(...) = `bytes`.
+  void Give(void* block, size_t bytes);
 
   // Takes out the blocks used longest ago, together at least `bytes` or all there are; the caller frees them.
   std::vector<void*> Evict(size_t bytes);

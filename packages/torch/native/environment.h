@@ -6,6 +6,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>
+#include <c10/core/InferenceMode.h>
 #include <node_api.h>
 
 #include <deque>
@@ -53,6 +54,9 @@ struct Environment {
   // (records.h).
   SharedNumbers lists;
   SharedNumbers record;
+
+  // One for each `inferenceMode` that is running; the end of the last one restores what was before it.
+  std::deque<c10::InferenceMode> inference_modes;
 
   // A TypeScript function (kind, message, op) -> Error.
   napi_ref error_factory = nullptr;

@@ -7,6 +7,7 @@ import {
   enableGrad,
   generator,
   grad,
+  inferenceMode,
   isGradEnabled,
   noGrad,
   ops,
@@ -124,5 +125,33 @@ describe('noGrad', () => {
       }),
     ).toThrow('mine');
     expect(isGradEnabled()).toBe(true);
+  });
+});
+
+describe('inferenceMode', () => {
+  it('records nothing, nests, and ends also with a throw', () => {
+    const x = tensor([1, 2], { requiresGrad: true });
+    const y = inferenceMode(() => {
+      expect(isGradEnabled()).toBe(false);
+      inferenceMode(() => expect(x.mul(2).requiresGrad).toBe(false));
+      expect(() =>
+        inferenceMode(() => {
+          throw new Error('mine');
+        }),
+      ).toThrow('mine');
+      expect(enableGrad(() => x.mul(2)).requiresGrad).toBe(false);
+      return x.mul(3);
+    });
+    expect(isGradEnabled()).toBe(true);
+    expect(y.toArray()).toEqual([3, 6]);
+    expect(x.mul(2).requiresGrad).toBe(true);
+  });
+
+  it('what is made inside takes no part in gradients, but works', () => {
+    const x = tensor([1, 2], { requiresGrad: true });
+    const y = inferenceMode(() => x.mul(3));
+    expect(y.add(1).toArray()).toEqual([4, 7]);
+    expect(() => x.mul(y)).toThrow(/[Ii]nference tensors cannot be saved for backward/);
+    expect(x.mul(y.clone()).requiresGrad).toBe(true);
   });
 });

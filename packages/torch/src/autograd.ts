@@ -55,6 +55,23 @@ export function enableGrad<T>(fn: () => T): T {
   return withGradMode(true, 'enableGrad', fn);
 }
 
+/**
+ * Runs `fn` without anything that gradients need: `noGrad` whose small operators are some 10 % faster. What is made inside can never
+ * take part in a computation with gradients: that is a TorchError. Synchronous; nests, and `enableGrad` inside changes nothing of it.
+ * @example const logits = inferenceMode(() => model.forward(images, { computeDtype: 'float32', isTraining: false }));
+ */
+export function inferenceMode<T>(fn: () => T): T {
+  const addon = engine();
+  addon.enterInferenceMode();
+  try {
+    const result = fn();
+    refuseUnfinished('inferenceMode', result);
+    return result;
+  } finally {
+    addon.leaveInferenceMode();
+  }
+}
+
 function withGradMode<T>(isEnabled: boolean, where: string, fn: () => T): T {
   const before = engine().setGradEnabled(isEnabled);
   try {

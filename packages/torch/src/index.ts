@@ -1,6 +1,9 @@
-// @halfway/torch: libtorch's tensors, autograd and fused loops in Node. Nothing is loaded before the first use.
+/**
+ * Libtorch's tensors, autograd and fused loops in Node. Nothing is loaded before the first use.
+ * @module torch
+ */
 
-export { type GradOptions, enableGrad, grad, isGradEnabled, noGrad } from './autograd.js';
+export { type GradOptions, enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
 export { type TensorOptions, copyBytes, fromBytes, full, tensor } from './creation.js';
 export {
   type DType,

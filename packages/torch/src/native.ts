@@ -96,6 +96,8 @@ export interface Engine {
   gradFunctionName(handle: number): string | null;
   setGradEnabled(flag: boolean): boolean;
   isGradEnabled(): boolean;
+  enterInferenceMode(): void;
+  leaveInferenceMode(): void;
 
   createGenerator(seed: bigint, device: number): number;
   seedGenerator(handle: number, seed: bigint): void;
@@ -172,7 +174,7 @@ function load(): Engine {
     withShortSpins(() => process.dlopen(addonModule, path));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new EngineNotFoundError(`engine: ${path} could not be loaded: ${reason}; run: npx halfway doctor`, {
+    throw new EngineNotFoundError(`engine: ${path} could not be loaded: ${reason}; run: npx halfway-torch doctor`, {
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
-// Makes assets/clothing from tars of image folders (train.tar, validation.tar, test.tar; <part>/<class>/<id>.jpg): WebDataset shards of
-// the same JPEG bytes, each photo `<id>.jpg` beside `<id>.cls`. Equal input gives equal bytes.
+// Makes packages/ssl/assets/clothing from tars of image folders (train.tar, validation.tar, test.tar; <part>/<class>/<id>.jpg):
+// WebDataset shards of the same JPEG bytes, each photo `<id>.jpg` beside `<id>.cls`. Equal input gives equal bytes.
 // Usage: node scripts/makeClothingShards.mjs FOLDER_OF_TARS
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const BLOCK = 512;
 const SHARD_PHOTOS = 1024;
-const out = fileURLToPath(new URL('../assets/clothing', import.meta.url));
+const out = fileURLToPath(new URL('../packages/ssl/assets/clothing', import.meta.url));
 const [source] = process.argv.slice(2);
 if (source === undefined) {
   process.stderr.write('makeClothingShards: the folder of train.tar, validation.tar and test.tar must be named\n');

@@ -1,19 +1,27 @@
-// See accelerator.h. libtorch caches its CUDA hooks at the first question about CUDA, so nothing may ask before the
-// library is here.
+// See accelerator.h. The order of what is opened, and the messages, are tested with doubles: src/setup/cuda.test.ts.
 #include "accelerator.h"
 
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CPUAllocator.h>
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 namespace halfway {
 namespace {
 
-std::string LoadCuda() {
+bool HidesEveryGpu(const char* visible_devices) {
+  return visible_devices != nullptr && (*visible_devices == '\0' || std::string_view(visible_devices) == "-1");
+}
+
+// Opens libtorch_cuda. Returns why that cannot be, or nothing.
+std::string OpenCuda() {
+  if (HidesEveryGpu(std::getenv("CUDA_VISIBLE_DEVICES"))) return "CUDA_VISIBLE_DEVICES hides every GPU; unset it";
   if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr) {
-    return "no NVIDIA driver was found (libcuda.so.1); install it, or use the device cpu";
+    return std::string("the NVIDIA driver could not be opened (") + dlerror() +
+           "); install it (in a container: docker run --gpus all), or use the device cpu";
   }
   Dl_info libc10{};
   dladdr(reinterpret_cast<void*>(&c10::GetCPUAllocator), &libc10);
@@ -22,17 +30,24 @@ std::string LoadCuda() {
     return "this libtorch is a CPU build (there is no " + library.string() + "); run: npx halfway setup --cuda";
   }
   // Global, since libtorch_cuda registers its kernels and hooks with the libraries that are here already.
-  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr)
-    return std::string("CUDA could not be loaded: ") + dlerror();
-  if (at::detail::getCUDAHooks().deviceCount() < 1)
-    return "the NVIDIA driver reports no usable GPU; look at nvidia-smi";
+  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    return std::string("libtorch's CUDA part could not be opened (") + dlerror() +
+           "); install a whole one: npx halfway setup --cuda";
+  }
   return "";
 }
+
+// Done while the addon is loaded, before any operator can run: libtorch keeps its first answer about CUDA for good, and
+// already a backward pass on the CPU asks for it.
+const std::string open_problem = OpenCuda();
 
 }  // namespace
 
 const std::string& CudaProblem() {
-  static const std::string problem = LoadCuda();
+  static const std::string problem = [] {
+    if (!open_problem.empty() || at::detail::getCUDAHooks().deviceCount() > 0) return open_problem;
+    return std::string("the NVIDIA driver reports no GPU that this libtorch can use; look at: nvidia-smi");
+  }();
   return problem;
 }
 

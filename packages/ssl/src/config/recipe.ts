@@ -8,7 +8,7 @@ import { parseConfig } from './parse.js';
 import type { Config } from './schema.js';
 import { applySettings } from './settings.js';
 
-const RECIPES = fileURLToPath(new URL('../../../../recipes', import.meta.url));
+const RECIPES = fileURLToPath(new URL('../../recipes', import.meta.url));
 
 /**
  * The configuration of a recipe with `key.path=value` settings applied.

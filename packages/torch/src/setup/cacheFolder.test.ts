@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cacheFolder, diskError, expectFreeBytes, formatBytes, prepareCacheFolder } from './cacheFolder.js';
 import { SetupError } from './errors.js';
-import { FakeMachine } from './fakeMachine.js';
+import { FakeMachine } from './fakeMachine.case.js';
 
 function failureOf(body: () => void): SetupError {
   try {

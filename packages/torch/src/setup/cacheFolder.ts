@@ -61,6 +61,7 @@ export function prepareCacheFolder(cache: CacheFolder): void {
 /** The SetupError for a system error met while writing below `folder`, or undefined when it is of another kind. */
 export function diskError(error: unknown, folder: string): SetupError | undefined {
   const code = systemErrorCode(error);
+  if (isElsewhere(error, folder)) return undefined;
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -79,6 +80,12 @@ export function diskError(error: unknown, folder: string): SetupError | undefine
     default:
       return undefined;
   }
+}
+
+/** Whether a system error names a path that is neither below `folder` nor on the way to it. */
+function isElsewhere(error: unknown, folder: string): boolean {
+  const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : folder;
+  return !path.startsWith(folder) && !folder.startsWith(path);
 }
 
 /** The error for a write that met a full disk below `folder`. */

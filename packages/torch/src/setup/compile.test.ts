@@ -7,7 +7,7 @@ import { cacheFolder } from './cacheFolder.js';
 import { buildAddon, firstCompilerError } from './compile.js';
 import { readSharedLibrary } from './elf.js';
 import { SetupError } from './errors.js';
-import { FakeMachine, recordingLog } from './fakeMachine.js';
+import { FakeMachine, recordingLog } from './fakeMachine.case.js';
 import { type Libtorch, inspectLibtorch } from './libtorch.js';
 import { tryAddon } from './loadTest.js';
 

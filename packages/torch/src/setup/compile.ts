@@ -25,14 +25,7 @@ import {
   readManifest,
   sourceKey,
 } from './addon.js';
-import {
-  type CacheFolder,
-  type Env,
-  cacheFolder,
-  diskError,
-  diskFullError,
-  prepareCacheFolder,
-} from './cacheFolder.js';
+import { type CacheFolder, type Env, cacheFolder, diskFullError, prepareCacheFolder } from './cacheFolder.js';
 import { type CommandResult, runCommand } from './commands.js';
 import { type Compiler, requireCompiler } from './compiler.js';
 import { SetupError } from './errors.js';
@@ -68,7 +61,7 @@ interface Job {
 
 /**
  * Compiles and links the addon for `libtorch`, unless a build with the same sources, flags, libtorch and compiler is in the cache.
- * Throws SetupError 'no-compiler', 'compile-failed' (first compiler error, and where the whole log is), 'disk-full', 'cache-not-writable'.
+ * Throws SetupError 'no-compiler' or 'compile-failed' (first compiler error, and where the whole log is); a system error as it is.
  */
 export async function buildAddon(libtorch: Libtorch, options: BuildOptions = {}): Promise<BuiltAddon> {
   const { env = process.env, log = silentLog, force = false, sources = packageSources() } = options;
@@ -95,8 +88,6 @@ export async function buildAddon(libtorch: Libtorch, options: BuildOptions = {})
     log.line(`  built ${path} in ${seconds.toFixed(0)} s`);
     prune(cache);
     return { path, isNew: true, seconds };
-  } catch (error) {
-    throw diskError(error, cache.root) ?? error;
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
@@ -119,7 +110,7 @@ async function compileAll(job: Job, force: boolean): Promise<string[]> {
   const queue = [...waiting];
   const work = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const aside = `${next.path}.${randomUUID()}`;
+      const aside = join(cache.objects, `.partial-${randomUUID()}`);
       try {
         const seconds = await compileUnit(job, next.unit, aside);
         renameSync(aside, next.path);

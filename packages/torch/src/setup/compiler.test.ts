@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findCompiler, requireCompiler } from './compiler.js';
 import { SetupError } from './errors.js';
-import { FakeMachine } from './fakeMachine.js';
+import { FakeMachine } from './fakeMachine.case.js';
 
 const gccVersion = (version: string) =>
   `echo "g++ (Debian ${version}-1) ${version}\nCopyright (C) 2022 Free Software Foundation, Inc."`;

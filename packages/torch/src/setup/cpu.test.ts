@@ -1,12 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  detectPlatform,
-  isOlderVersion,
-  machineProblem,
-  memoryLimitBytes,
-  parseCpuInfo,
-  readCpuFeatures,
-} from './cpu.js';
+import { detectMachine, isOlderVersion, machineProblem, memoryLimitBytes, parseCpuInfo } from './cpu.js';
 
 const cpuInfo = (flags: string) =>
   `processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu ${flags} sse2\nbugs\t\t: none\n`;
@@ -34,12 +27,12 @@ describe('cpu', () => {
   });
 
   it('accepts this machine', () => {
-    expect(machineProblem(detectPlatform(), readCpuFeatures())).toBeUndefined();
+    expect(machineProblem(detectMachine())).toBeUndefined();
     expect(memoryLimitBytes()).toBeGreaterThan(1e8);
   });
 
   it('says what to do about a CPU without AVX2', () => {
-    const problem = machineProblem(linux, parseCpuInfo(cpuInfo('avx'), 2));
+    const problem = machineProblem({ platform: linux, cpu: parseCpuInfo(cpuInfo('avx'), 2) });
     expect(problem?.failure).toBe('wrong-cpu');
     expect(problem?.message).toMatch(
       /must have AVX2 and FMA .* got "Some CPU @ 2 GHz" without; .*qemu: -cpu host.*npx halfway setup$/,
@@ -52,7 +45,7 @@ describe('cpu', () => {
     [{ ...linux, glibc: undefined }, 'no glibc'],
     [{ ...linux, glibc: '2.27' }, 'glibc 2.27'],
   ])('says that a platform is not supported: %o', (platform, words) => {
-    const problem = machineProblem(platform, parseCpuInfo(cpuInfo('avx2 fma'), 2));
+    const problem = machineProblem({ platform, cpu: parseCpuInfo(cpuInfo('avx2 fma'), 2) });
     expect(problem?.failure).toBe('unsupported-platform');
     expect(problem?.message).toContain(words);
     expect(problem?.message).toContain('docker run');

@@ -21,6 +21,17 @@ export interface Platform {
   readonly glibc: string | undefined;
 }
 
+/** What decides whether the engine can run here. */
+export interface Machine {
+  readonly platform: Platform;
+  readonly cpu: CpuFeatures;
+}
+
+/** This process's platform and CPU. */
+export function detectMachine(): Machine {
+  return { platform: detectPlatform(), cpu: readCpuFeatures() };
+}
+
 /** Reads the features out of the text of /proc/cpuinfo. */
 export function parseCpuInfo(cpuInfo: string, threads: number): CpuFeatures {
   const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuInfo)?.[1]?.trim().split(/\s+/) ?? []);
@@ -40,8 +51,7 @@ export function readCpuFeatures(): CpuFeatures {
   return parseCpuInfo(readText('/proc/cpuinfo') ?? '', availableParallelism());
 }
 
-/** This process's platform. */
-export function detectPlatform(): Platform {
+function detectPlatform(): Platform {
   return { os: platform(), arch: arch(), glibc: glibcVersion() };
 }
 
@@ -63,8 +73,8 @@ export function memoryLimitBytes(): number {
 
 const minimumGlibc = '2.28';
 
-/** Why the engine cannot run on this machine, as the error to throw; undefined when it can. */
-export function machineProblem(on: Platform, cpu: CpuFeatures): SetupError | undefined {
+/** Why the engine cannot run on a machine, as the error to throw; undefined when it can. */
+export function machineProblem({ platform: on, cpu }: Machine): SetupError | undefined {
   const isLinux = on.os === 'linux' && on.arch === 'x64';
   if (!isLinux || on.glibc === undefined || isOlderVersion(on.glibc, minimumGlibc)) {
     return new SetupError(

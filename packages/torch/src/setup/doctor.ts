@@ -9,12 +9,12 @@ import { findOnPath, runCommand } from './commands.js';
 import { findCompiler } from './compiler.js';
 import {
   type CpuFeatures,
+  type Machine,
   type Platform,
-  detectPlatform,
+  detectMachine,
   isOlderVersion,
   machineProblem,
   memoryLimitBytes,
-  readCpuFeatures,
 } from './cpu.js';
 import { type Libtorch, isFile } from './libtorch.js';
 import { type LoadResult, tryAddon } from './loadTest.js';
@@ -51,11 +51,12 @@ export interface DoctorReport {
 const minimumNode = '20.19';
 const setupCommand = 'npx halfway setup';
 
-/** Examines this machine and, if the addon is built, loads it in a child process for one matrix product. Takes about two seconds. */
-export async function doctor(env: Env = process.env): Promise<DoctorReport> {
+/**
+ * Examines this machine and, if the addon is built, loads it in a child process for one matrix product. Takes about two seconds.
+ * @param machine another machine than this one (tests)
+ */
+export async function doctor(env: Env = process.env, machine: Machine = detectMachine()): Promise<DoctorReport> {
   const cache = cacheFolder(env);
-  const platform = detectPlatform();
-  const cpu = readCpuFeatures();
   const memoryBytes = memoryLimitBytes();
   const location = locate(env);
   const { libtorch } = location;
@@ -65,7 +66,7 @@ export async function doctor(env: Env = process.env): Promise<DoctorReport> {
   const checks = [
     nodeCheck(process.versions.node),
     await npmCheck(env),
-    machineCheck(platform, cpu),
+    machineCheck(machine),
     memoryCheck(memoryBytes),
     await pipCheck(env, libtorch !== undefined),
     await compilerCheck(env, isReady),
@@ -73,11 +74,11 @@ export async function doctor(env: Env = process.env): Promise<DoctorReport> {
     libtorchCheck(location),
     ...(libtorch === undefined ? [] : [addonCheck(built)]),
     ...(load === undefined ? [] : [loadCheck(load)]),
-    ...cudaCheck(libtorch, hasCudaDriver()),
+    cudaCheck(hasCudaDriver(), libtorch, load?.cudaProblem),
   ];
   return {
     ok: checks.every(({ status }) => status !== 'failed'),
-    ...{ checks, node: process.versions.node, platform, cpu, memoryBytes, cacheFolder: cache.root },
+    ...{ checks, node: process.versions.node, ...machine, memoryBytes, cacheFolder: cache.root },
     ...{ libtorch, tried: location.attempts, addonPath: built?.path, load },
   };
 }
@@ -107,7 +108,8 @@ async function npmCheck(env: Env): Promise<DoctorCheck> {
   };
 }
 
-function machineCheck(platform: Platform, cpu: CpuFeatures): DoctorCheck {
+function machineCheck(machine: Machine): DoctorCheck {
+  const { platform, cpu } = machine;
   const sets = [
     ...(cpu.avx2 ? ['AVX2'] : []),
     ...(cpu.avx512 ? ['AVX512'] : []),
@@ -117,7 +119,7 @@ function machineCheck(platform: Platform, cpu: CpuFeatures): DoctorCheck {
   const detail =
     `${platform.os} ${platform.arch}, glibc ${platform.glibc ?? 'none'}; ${cpu.model}, ${String(cpu.threads)} threads, ` +
     (sets.length === 0 ? 'no AVX2' : sets.join(' '));
-  const problem = machineProblem(platform, cpu);
+  const problem = machineProblem(machine);
   if (problem === undefined) return { name: 'Machine', status: 'ok', detail };
   return { name: 'Machine', status: 'failed', detail, next: problem.message.slice(problem.message.indexOf('; ') + 2) };
 }
@@ -213,23 +215,22 @@ function loadCheck(load: LoadResult): DoctorCheck {
   return { name, status: 'failed', detail: load.detail, next: `${setupCommand} --force` };
 }
 
-/** Warns when a GPU's driver is there and the libtorch in use cannot use it. */
-export function cudaCheck(libtorch: Libtorch | undefined, hasDriver: boolean): DoctorCheck[] {
+/**
+ * Which state CUDA is in: not asked for, in use, or out of use and why.
+ * @param problem what the engine says of it, empty when it works, undefined when it could not be asked
+ */
+export function cudaCheck(hasDriver: boolean, libtorch?: Libtorch, problem?: string): DoctorCheck {
   const name = 'CUDA';
-  if (!hasDriver)
-    return libtorch?.hasCuda === true
-      ? [{ name, status: 'ok', detail: 'libtorch has it; no NVIDIA driver on this machine, so the CPU is used' }]
-      : [];
-  if (libtorch === undefined || libtorch.hasCuda)
-    return [{ name, status: 'ok', detail: 'an NVIDIA driver is present' }];
-  return [
-    {
-      name,
-      status: 'warning',
-      detail: 'an NVIDIA driver is present, but this libtorch is for the CPU only',
-      next: `${setupCommand} --cuda`,
-    },
-  ];
+  if (!hasDriver) return { name, status: 'ok', detail: 'no NVIDIA driver on this machine: the CPU is used' };
+  if (problem === '') return { name, status: 'ok', detail: 'a matrix product on cuda:0 is right' };
+  if (libtorch?.hasCuda !== true) {
+    const detail = `an NVIDIA driver is present, but ${libtorch === undefined ? 'no libtorch' : 'this libtorch is for the CPU only'}`;
+    return { name, status: 'warning', detail, next: `${setupCommand} --cuda` };
+  }
+  if (problem === undefined)
+    return { name, status: 'ok', detail: "an NVIDIA driver and libtorch's CUDA part are present; not tried yet" };
+  const [detail = '', next = ''] = problem.split(/; (?=[^;]*$)/);
+  return { name, status: 'warning', detail, next };
 }
 
 function hasCudaDriver(): boolean {

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type CacheFolder, type Env, diskError, diskFullError, formatBytes } from './cacheFolder.js';
+import { type CacheFolder, type Env, diskFullError, formatBytes } from './cacheFolder.js';
 import { type CommandResult, runCommand } from './commands.js';
 import { SetupError } from './errors.js';
 import { isFile } from './libtorch.js';
@@ -55,28 +55,24 @@ export async function downloadWheel(pin: WheelPin, context: DownloadContext): Pr
 /** Runs pip once. The file appears in the download folder only when it is whole; the failure is returned. */
 async function runPip(pin: WheelPin, context: DownloadContext): Promise<SetupError | undefined> {
   const { cache, env, log, pip } = context;
+  mkdirSync(cache.downloads, { recursive: true });
+  // pip's own temporary files belong on the disk whose free space was checked, not on a small /tmp.
+  const work = mkdtempSync(join(cache.downloads, '.partial-'));
   try {
-    // pip's own temporary files belong on the disk whose free space was checked, not on a small /tmp.
-    mkdirSync(cache.downloads, { recursive: true });
-    const work = mkdtempSync(join(cache.downloads, '.partial-'));
-    try {
-      const requirements = join(work, 'requirements.txt');
-      writeFileSync(requirements, `${pin.name}==${pin.version} --hash=sha256:${pin.sha256}\n`);
-      const stop = reportGrowth(work, pin, log);
-      const result = await runCommand(pipDownload(pip, requirements, work), { env: { ...env, TMPDIR: work } }).finally(
-        stop,
-      );
-      if (result.status !== 0) return explainPipFailure(result, pin, cache);
-      const file = join(work, pin.file);
-      if (!isFile(file) || (await sha256(file)) !== pin.sha256) return corrupt(pin);
-      renameSync(file, join(cache.downloads, pin.file));
-      log.line(`  ${pin.file}: ${formatBytes(pin.bytes)} in ${result.seconds.toFixed(0)} s`);
-      return undefined;
-    } finally {
-      rmSync(work, { recursive: true, force: true });
-    }
-  } catch (error) {
-    throw diskError(error, cache.root) ?? error;
+    const requirements = join(work, 'requirements.txt');
+    writeFileSync(requirements, `${pin.name}==${pin.version} --hash=sha256:${pin.sha256}\n`);
+    const stop = reportGrowth(work, pin, log);
+    const result = await runCommand(pipDownload(pip, requirements, work), { env: { ...env, TMPDIR: work } }).finally(
+      stop,
+    );
+    if (result.status !== 0) return explainPipFailure(result, pin, cache);
+    const file = join(work, pin.file);
+    if (!isFile(file) || (await sha256(file)) !== pin.sha256) return corrupt(pin);
+    renameSync(file, join(cache.downloads, pin.file));
+    log.line(`  ${pin.file}: ${formatBytes(pin.bytes)} in ${result.seconds.toFixed(0)} s`);
+    return undefined;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
   }
 }
 

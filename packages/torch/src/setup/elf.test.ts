@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { readDynamicStrings, readSharedLibrary } from './elf.js';
-import { FakeMachine, fakeLibrary } from './fakeMachine.js';
+import { FakeMachine, fakeLibrary } from './fakeMachine.case.js';
 
 describe('elf', () => {
   const machine = new FakeMachine();

@@ -2,8 +2,8 @@
 
 export { ensureAddonPath, findBuiltAddon, packageSources } from './addon.js';
 export { type CacheFolder, type Env, cacheFolder, formatBytes } from './cacheFolder.js';
-export { type BuildOptions, type BuiltAddon, buildAddon } from './compile.js';
-export { type CpuFeatures, memoryLimitBytes, readCpuFeatures } from './cpu.js';
+export type { BuiltAddon } from './compile.js';
+export { type CpuFeatures, type Machine, memoryLimitBytes, readCpuFeatures } from './cpu.js';
 export { type DoctorCheck, type DoctorReport, doctor } from './doctor.js';
 export { doctorText } from './doctorText.js';
 export { EngineNotFoundError, SetupError, type SetupFailure } from './errors.js';

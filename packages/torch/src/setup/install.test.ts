@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cacheFolder, prepareCacheFolder } from './cacheFolder.js';
 import { SetupError, type SetupFailure } from './errors.js';
-import { FakeMachine, type PipBehaviour, recordingLog } from './fakeMachine.js';
+import { FakeMachine, type PipBehaviour, recordingLog } from './fakeMachine.case.js';
 import { type Pins, installLibtorch } from './install.js';
+import { removeLeftovers } from './leftovers.js';
 import { locate } from './locate.js';
 
 describe('installLibtorch', () => {
@@ -125,6 +126,7 @@ describe('installLibtorch', () => {
     copyFileSync(join(machine.served, torch.file), join(machine.cache, 'downloads', torch.file));
     truncateSync(join(machine.cache, 'downloads', torch.file), 500);
     copyFileSync(join(machine.served, runtime?.file ?? ''), join(machine.cache, 'downloads', runtime?.file ?? ''));
+    removeLeftovers(cacheFolder(machine.env()));
     await install();
     expect(machine.numPipCalls()).toBe(1); // the whole wheel was used as it was, the damaged one fetched again
     expect(leftovers()).toEqual([]);

@@ -3,7 +3,7 @@
 
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type CacheFolder, type Env, diskError, expectFreeBytes, formatBytes } from './cacheFolder.js';
+import { type CacheFolder, type Env, expectFreeBytes, formatBytes } from './cacheFolder.js';
 import { isOlderVersion } from './cpu.js';
 import { downloadWheel, fetchElsewhere, sha256 } from './download.js';
 import { SetupError } from './errors.js';
@@ -44,7 +44,6 @@ interface Plan {
 export async function installLibtorch(options: InstallOptions): Promise<Libtorch> {
   const { cache, env, log, part, force } = options;
   const pins = options.pins ?? wheelPins;
-  removeLeftovers(cache);
   const plan = options.from.length === 0 ? pinnedPlan(pins, part) : planFromDisk(options.from, pins, part);
   const target = join(cache.libtorch, `${plan.version}-${part}`);
   if (!force && readMarker(target) !== undefined) {
@@ -72,8 +71,6 @@ export async function installLibtorch(options: InstallOptions): Promise<Libtorch
     chmodSync(staging, 0o755); // as mkdtemp made it, nobody else could use a shared cache
     moveInto(staging, target);
     log.line(`libtorch ${seen.libtorch.version} (${part}, ${formatBytes(writtenBytes)}) is in ${target}`);
-  } catch (error) {
-    throw diskError(error, cache.root) ?? error;
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
@@ -82,17 +79,6 @@ export async function installLibtorch(options: InstallOptions): Promise<Libtorch
   const installed = inspectLibtorch(target, env);
   if ('problem' in installed) throw unusable(target, installed.problem, false, pins);
   return installed.libtorch;
-}
-
-/** Whatever an interrupted set-up left: nobody else is at work, since the caller holds the lock. */
-function removeLeftovers(cache: CacheFolder): void {
-  for (const folder of [cache.libtorch, cache.downloads]) {
-    for (const name of listFolder(folder).filter(
-      (entry) => entry.startsWith('.partial-') || entry.startsWith('.old-'),
-    )) {
-      rmSync(join(folder, name), { recursive: true, force: true });
-    }
-  }
 }
 
 function pinnedPlan(pins: Pins, part: Part): Plan {

@@ -1,7 +1,7 @@
 import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { FakeMachine } from './fakeMachine.js';
+import { FakeMachine } from './fakeMachine.case.js';
 import { type Libtorch, inspectLibtorch } from './libtorch.js';
 
 function problemOf(path: string): string {

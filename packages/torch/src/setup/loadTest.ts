@@ -11,6 +11,8 @@ export interface LoadResult {
   readonly detail: string;
   /** Threads libtorch uses; undefined when only loading was tried. */
   readonly threads: number | undefined;
+  /** Why no GPU can be used, with what to do; empty when one multiplied too, undefined when only loading was tried. */
+  readonly cudaProblem: string | undefined;
 }
 
 // Prints one JSON line. The package's entry is used when it is built, since it knows how to call the addon; else loading alone is tried.
@@ -18,10 +20,21 @@ const program = `
 const [addon, entry] = process.argv.slice(1);
 if (entry) {
   const torch = await import(entry);
-  const [size, threads] = [256, torch.getNumThreads()];
-  const product = torch.ones([size, size]).matmul(torch.ones([size, size]));
-  if (product.sum().item() !== size ** 3) throw new Error('a product of matrices of ones came out wrong');
-  console.log(JSON.stringify({ threads, version: torch.libtorchVersion(), capability: torch.cpuCapability() }));
+  const multiply = (device) => {
+    const [size, ones] = [256, torch.ones([256, 256], { device })];
+    if (ones.matmul(ones).sum().item() !== size ** 3) throw new Error('a product of matrices of ones came out wrong');
+  };
+  const problemOf = (device) => {
+    try {
+      multiply(device);
+      return '';
+    } catch (error) {
+      return error.message.replace(/^.* cannot be used: /, '');
+    }
+  };
+  multiply('cpu');
+  const facts = { threads: torch.getNumThreads(), version: torch.libtorchVersion(), capability: torch.cpuCapability() };
+  console.log(JSON.stringify({ ...facts, cudaProblem: problemOf('cuda') }));
 } else {
   process.dlopen({ exports: {} }, addon);
   console.log('{}');
@@ -39,10 +52,11 @@ export async function tryAddon(
     env: { ...env, HALFWAY_ADDON: path },
     timeoutMs: 60_000,
   });
-  if (status !== 0) return { ok: false, detail: failureLine(status, stderr), threads: undefined };
+  const untried = { threads: undefined, cudaProblem: undefined };
+  if (status !== 0) return { ok: false, detail: failureLine(status, stderr), ...untried };
   const answer: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}');
   if (typeof answer !== 'object' || answer === null || !('threads' in answer) || typeof answer.threads !== 'number') {
-    return { ok: true, detail: 'loads (its functions were not tried: the package is not built)', threads: undefined };
+    return { ok: true, detail: 'loads (its functions were not tried: the package is not built)', ...untried };
   }
   const version = 'version' in answer ? String(answer.version) : 'unknown';
   const capability = 'capability' in answer ? String(answer.capability) : 'unknown';
@@ -51,6 +65,7 @@ export async function tryAddon(
     ok: true,
     detail: `a matrix product is right; libtorch ${version}, ${capability} kernels, ${threads}`,
     threads: answer.threads,
+    cudaProblem: 'cudaProblem' in answer ? String(answer.cudaProblem) : undefined,
   };
 }
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, statSync, symlinkSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Env } from './cacheFolder.js';
-import { FakeMachine } from './fakeMachine.js';
+import { FakeMachine } from './fakeMachine.case.js';
 import { completeMarkerName, describeAttempts, locate } from './locate.js';
 
 describe('locate', () => {

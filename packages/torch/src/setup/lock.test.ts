@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { FakeMachine } from './fakeMachine.js';
+import { FakeMachine } from './fakeMachine.case.js';
 import { type LockOwner, withLock } from './lock.js';
 
 describe('withLock', () => {

@@ -4,9 +4,10 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AddonSources, ensureAddonPath, packageSources } from './addon.js';
 import { cudaCheck, doctor, nodeCheck } from './doctor.js';
 import { doctorText } from './doctorText.js';
-import { EngineNotFoundError, SetupError } from './errors.js';
-import { FakeMachine, recordingLog } from './fakeMachine.js';
+import { EngineNotFoundError } from './errors.js';
+import { FakeMachine, recordingLog } from './fakeMachine.case.js';
 import type { Pins } from './install.js';
+import type { Libtorch } from './libtorch.js';
 import { type SetupOptions, setup } from './setup.js';
 
 describe('setup', () => {
@@ -49,15 +50,6 @@ describe('setup', () => {
     expect(log.lines).toEqual([]);
   });
 
-  it('lets two run at once: one works, the other waits and finds everything done', async () => {
-    serveRealLibraries();
-    const [one, other] = await Promise.all([run(), run()]);
-    expect(one.addon.path).toBe(other.addon.path);
-    expect([one.addon.isNew, other.addon.isNew].filter(Boolean)).toHaveLength(1);
-    expect(machine.numPipCalls()).toBe(pins.cpu.length);
-    expect(log.lines.filter((line) => line.includes('another setup is at work'))).toHaveLength(1);
-  });
-
   it('takes the PyTorch that is there instead of downloading one', async () => {
     machine.python('offline');
     const torch = machine.torch('venv/lib/python3.12/site-packages/torch', '2.13.0', { files: [] });
@@ -77,23 +69,6 @@ describe('setup', () => {
     expect(log.lines.join('\n')).toMatch(
       /VIRTUAL_ENV comes first: PyTorch 2\.13\.0 .*\n.*export HALFWAY_LIBTORCH=\S+2\.15\.0-cpu\/torch/,
     );
-  });
-
-  it('looks for a compiler before it downloads anything', async () => {
-    serveRealLibraries();
-    const error: unknown = await run({ env: machine.env() }).catch((reason: unknown) => reason);
-    expect(error instanceof SetupError && error.failure).toBe('no-compiler');
-    expect(machine.numPipCalls()).toBe(0);
-  });
-
-  it('refuses a HALFWAY_LIBTORCH that will not do, and downloads nothing', async () => {
-    serveRealLibraries();
-    const broken = { ...env(), HALFWAY_LIBTORCH: machine.torch('old', '2.4.0') };
-    await expect(run({ env: broken })).rejects.toThrow(EngineNotFoundError);
-    await expect(run({ env: broken })).rejects.toThrow(
-      /HALFWAY_LIBTORCH: \S+old is PyTorch 2\.4\.0[^]*unset it and run: npx halfway setup$/,
-    );
-    expect(machine.numPipCalls()).toBe(0);
   });
 
   it('builds again when forced', async () => {
@@ -138,21 +113,28 @@ describe('doctor', () => {
     });
   });
 
-  it('warns of a GPU that the chosen libtorch cannot use', () => {
-    const torch = {
-      root: '',
-      version: '',
-      includeDirs: [],
-      libDir: '',
-      openmpLibrary: '',
-      extraLibDirs: [],
-      buildId: '',
-    };
-    expect(cudaCheck({ ...torch, hasCuda: false }, true)).toMatchObject([
-      { status: 'warning', next: 'npx halfway setup --cuda' },
-    ]);
-    expect(cudaCheck({ ...torch, hasCuda: true }, true)).toMatchObject([{ status: 'ok' }]);
-    expect(cudaCheck({ ...torch, hasCuda: false }, false)).toEqual([]);
+  it('says which state CUDA is in, and what to do where a GPU lies idle', () => {
+    const nothing = { root: '', version: '', libDir: '', openmpLibrary: '', buildId: '' };
+    const forCpu: Libtorch = { ...nothing, includeDirs: [], extraLibDirs: [], hasCuda: false };
+    const forCuda = { ...forCpu, hasCuda: true };
+    expect(cudaCheck(false, forCuda, 'no driver; install it')).toMatchObject({
+      status: 'ok',
+      detail: expect.stringMatching(/no NVIDIA driver/) as string,
+    });
+    expect(cudaCheck(true, forCuda, '')).toMatchObject({
+      status: 'ok',
+      detail: expect.stringMatching(/product on cuda:0 is right/) as string,
+    });
+    expect(cudaCheck(true, forCuda)).toMatchObject({
+      status: 'ok',
+      detail: expect.stringMatching(/not tried yet/) as string,
+    });
+    const idle = { status: 'warning', next: 'npx halfway setup --cuda' };
+    expect(cudaCheck(true)).toMatchObject(idle);
+    expect(cudaCheck(true, forCpu)).toMatchObject(idle);
+    expect(cudaCheck(true, forCuda, 'it lacks libx.so (a; b); reboot')).toEqual({
+      ...{ name: 'CUDA', status: 'warning', detail: 'it lacks libx.so (a; b)', next: 'reboot' },
+    });
   });
 
   const machine = new FakeMachine();
@@ -173,6 +155,7 @@ describe('doctor', () => {
       'C++ compiler',
       'Cache folder',
       'libtorch',
+      'CUDA',
     ]);
     for (const name of ["Python's pip", 'C++ compiler', 'libtorch'])
       expect(byName.get(name)?.status, name).toBe('failed');

@@ -1,11 +1,12 @@
 // `halfway setup`: finds or fetches libtorch, then builds the addon. Running it again does nothing when nothing is left to do.
 
 import { type AddonSources, findBuiltAddon, notFound, packageSources } from './addon.js';
-import { type CacheFolder, type Env, cacheFolder, prepareCacheFolder } from './cacheFolder.js';
+import { type CacheFolder, type Env, cacheFolder, diskError, prepareCacheFolder } from './cacheFolder.js';
 import { type BuiltAddon, buildAddon } from './compile.js';
 import { requireCompiler } from './compiler.js';
-import { detectPlatform, machineProblem, readCpuFeatures } from './cpu.js';
+import { type Machine, detectMachine, machineProblem } from './cpu.js';
 import { type Pins, installLibtorch } from './install.js';
+import { removeLeftovers } from './leftovers.js';
 import type { Libtorch } from './libtorch.js';
 import { type Location, locate } from './locate.js';
 import { withLock } from './lock.js';
@@ -25,6 +26,8 @@ export interface SetupOptions {
   readonly pins?: Pins;
   /** Other sources than the package's own (tests). */
   readonly sources?: AddonSources;
+  /** Another machine than this one (tests). */
+  readonly machine?: Machine;
 }
 
 /** What is ready after `setup`. */
@@ -43,20 +46,25 @@ export interface SetupResult {
  * @example await setup({ log: streamLog(process.stderr) });
  */
 export async function setup(options: SetupOptions = {}): Promise<SetupResult> {
-  const { env = process.env, log = silentLog } = options;
-  const problem = machineProblem(detectPlatform(), readCpuFeatures());
+  const { env = process.env, log = silentLog, machine = detectMachine() } = options;
+  const problem = machineProblem(machine);
   if (problem !== undefined) throw problem;
   const cache = cacheFolder(env);
   const ready = alreadyReady(options, cache);
   if (ready !== undefined) return ready;
 
-  prepareCacheFolder(cache);
-  return withLock(cache.lock, () => setUpLocked(options, cache), {
-    onWait: (owner) => {
-      const who = owner === undefined ? '' : ` (process ${String(owner.pid)} on ${owner.host})`;
-      log.line(`another setup is at work in ${cache.root}${who}; waiting for it to finish`);
-    },
-  });
+  try {
+    prepareCacheFolder(cache);
+    return await withLock(cache.lock, () => setUpLocked(options, cache), {
+      onWait: (owner) => {
+        const who = owner === undefined ? '' : ` (process ${String(owner.pid)} on ${owner.host})`;
+        log.line(`another setup is at work in ${cache.root}${who}; waiting for it to finish`);
+      },
+    });
+  } catch (error) {
+    // Any write may be the one that meets a full disk: what it means is said here, once.
+    throw diskError(error, cache.root) ?? error;
+  }
 }
 
 /** The result when nothing is left to do: decided without writing, so a read-only cache that is complete serves. */
@@ -72,6 +80,7 @@ function alreadyReady(options: SetupOptions, cache: CacheFolder): SetupResult | 
 
 async function setUpLocked(options: SetupOptions, cache: CacheFolder): Promise<SetupResult> {
   const { env = process.env, log = silentLog, from = [], cuda = false, force = false } = options;
+  removeLeftovers(cache);
   let location = locate(env);
   if (location.isChoiceBroken) throw notFound(location);
   const mustInstall = location.libtorch === undefined || from.length > 0 || (cuda && !location.libtorch.hasCuda);

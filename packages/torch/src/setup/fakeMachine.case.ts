@@ -28,15 +28,19 @@ export function recordingLog(): SetupLog & { readonly lines: string[] } {
 }
 
 /** How the fake pip answers a download. */
-export type PipBehaviour = 'serve' | 'offline' | 'corrupt' | 'truncated' | 'disk-full';
+export type PipBehaviour = 'serve' | 'offline' | 'refusing' | 'corrupt' | 'truncated' | 'disk-full';
 
 const pipReplies: Readonly<Record<Exclude<PipBehaviour, 'serve'>, string>> = {
   offline: `echo "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError: Temporary failure in name resolution'" >&2
 echo "ERROR: Could not find a version that satisfies the requirement torch (from versions: none)" >&2; exit 1`,
+  refusing: `echo "ERROR: No matching distribution found for torch==2.15.0" >&2; exit 1`,
   corrupt: 'echo "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE." >&2; exit 1',
   truncated: 'for file in "$serve/$name"-*.whl; do head -c 100 "$file" > "$dest/$(basename "$file")"; done; exit 0',
   'disk-full': `echo "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device" >&2; exit 1`,
 };
+
+/** A point of set-up at which the fake machine can hold it up. */
+export type StallPoint = 'download' | 'unpacking' | 'compiling' | 'linking';
 
 /** A temporary folder that plays a whole machine. Call `remove` at the end. */
 export class FakeMachine {
@@ -79,14 +83,14 @@ export class FakeMachine {
     for (const name of names) {
       const path = findOnPath(name, process.env);
       if (path === undefined) throw new Error(`internal: this test needs ${name} on PATH`);
-      symlinkSync(path, join(this.bin, name));
+      if (!existsSync(join(this.bin, name))) symlinkSync(path, join(this.bin, name));
     }
   }
 
   /** A python3 that is the real one, except that `-m pip` is ours. `hasPip: false`: as Debian's python3 without python3-pip. */
   python(behaviour: PipBehaviour = 'serve', hasPip = true): void {
     this.link('cp', 'head', 'basename', 'sed');
-    const serve = 'cp "$serve/$name"-*.whl "$dest/"';
+    const serve = `${this.#stallHere('download')} cp "$serve/$name"-*.whl "$dest/"`;
     const pip = `
 if [ "$3" = "--version" ]; then echo "pip 99.0 from nowhere"; exit 0; fi
 echo "$@" >> "${this.pipCalls}"
@@ -99,7 +103,37 @@ name=$(sed 's/==.*//; s/-/_/g' "$requirement")
 ${behaviour === 'serve' ? serve : pipReplies[behaviour]}
 `;
     const noPip = 'echo "No module named pip" >&2; exit 1';
-    this.script('python3', `if [ "$1" = "-m" ]; then\n${hasPip ? pip : noPip}\nexit\nfi\nexec ${realPython()} "$@"`);
+    const stall = `case "$2" in *ZipFile*) ${this.#stallHere('unpacking')} ;; esac`;
+    this.script(
+      'python3',
+      `if [ "$1" = "-m" ]; then\n${hasPip ? pip : noPip}\nexit\nfi\n${stall}\nexec ${realPython()} "$@"`,
+    );
+  }
+
+  /** A c++ that is the real one. */
+  compiler(): void {
+    const real = findOnPath('c++', process.env) ?? 'g++';
+    const compiling = `*" -c "*) ${this.#stallHere('compiling')} ;;`;
+    const linking = `*" -shared "*) ${this.#stallHere('linking')} ;;`;
+    this.script('c++', `case " $* " in ${compiling} ${linking} esac\nexec ${real} "$@"`);
+  }
+
+  /** Makes the fake tools stop for good when they come to `point`; `isStalledAt` tells when they have, `goOn` lets later ones pass. */
+  stallAt(point: StallPoint): void {
+    this.write(`stall-${point}`, '');
+  }
+
+  isStalledAt(point: StallPoint): boolean {
+    return existsSync(join(this.root, `reached-${point}`));
+  }
+
+  goOn(point: StallPoint): void {
+    rmSync(join(this.root, `stall-${point}`));
+  }
+
+  /** The shell code of a tool that comes to `point`. */
+  #stallHere(point: StallPoint): string {
+    return `if [ -e "${this.root}/stall-${point}" ]; then : > "${this.root}/reached-${point}"; exec sleep 600; fi;`;
   }
 
   numPipCalls(): number {

@@ -1,14 +1,11 @@
 import { Command, Option } from 'commander';
 import { shippedPhotos } from '../config/shippedPhotos.js';
-import type { EvalTask } from '../eval/encoderTasks.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
+import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { UsageError } from './failure.js';
 import { plainOrLive, printResult, say } from './output.js';
 
-const EVAL_TASKS = ['r2', 'knn', 'linear'] as const satisfies readonly EvalTask[];
-
-interface EvalFlags {
-  readonly tasks: string;
+interface EvalFlags extends EvaluationFlags {
   readonly data?: string[];
   readonly test?: string[];
   readonly baseline?: 'random';
@@ -19,10 +16,10 @@ interface EvalFlags {
 
 /** `halfway eval` */
 export function evalCommand(): Command {
-  return new Command('eval')
+  const command = new Command('eval')
     .description('measure what the features of a run know')
-    .argument('[run]', 'a run folder')
-    .option('--tasks <list>', `comma-separated: ${EVAL_TASKS.join(',')}`, 'r2,knn,linear')
+    .argument('[run]', 'a run folder');
+  return withEvaluationFlags(command, 'r2,knn,linear')
     .option('--data <paths...>', 'photos that heads are fitted on (default: the photos that come with the program)')
     .option('--test <paths...>', 'photos that are asked about once (default: 20 % of --data by hash of the id)')
     .addOption(new Option('--baseline <kind>', 'the same for an untrained encoder').choices(['random']))
@@ -39,6 +36,7 @@ export function evalCommand(): Command {
 Examples:
   halfway eval runs/a --tasks r2,knn,linear --baseline random
   halfway eval runs/a --tasks r2 --features equivariant --data photos --test more-photos
+  halfway eval runs/a --tasks r2 --r2-parameters rotation --r2-borders inside --photos 2000 --data photos
   halfway eval --weights runs/a/export/backbone.safetensors --tasks knn --data photos
 
 What the numbers mean: docs/evaluation.md.`,
@@ -49,7 +47,7 @@ What the numbers mean: docs/evaluation.md.`,
 async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> {
   const source = flags.weights ?? runDir;
   if (source === undefined) throw new UsageError('eval: a run folder or --weights must be named, got none');
-  const tasks = evalTasks(flags.tasks);
+  const choice = evaluationChoice(flags);
   const { evaluate } = await import('../eval/evaluate.js');
   const { formatReport } = await import('../eval/formatReport.js');
   const own = flags.data !== undefined;
@@ -57,7 +55,7 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
   const test = flags.test ?? (own ? undefined : shippedPhotos('test'));
   const report = await evaluate({
     run: source,
-    tasks,
+    ...choice,
     train: flags.data ?? shippedPhotos('train'),
     ...(test === undefined ? {} : { test }),
     ...(flags.features === undefined ? {} : { features: flags.features }),
@@ -70,15 +68,6 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
     ...(report.baseline === undefined ? {} : { baseline: figuresOf(report.baseline) }),
   };
   printResult(figures, formatReport(report), flags.json === true);
-}
-
-/** `r2,knn`. Throws UsageError for another name. */
-export function evalTasks(list: string): EvalTask[] {
-  return list.split(',').map((name) => {
-    const task = EVAL_TASKS.find((known) => known === name.trim());
-    if (task === undefined) throw new UsageError(`--tasks: must be of ${EVAL_TASKS.join(', ')}, got ${name}`);
-    return task;
-  });
 }
 
 /** The headline figures: what scripts rely on. */

@@ -22,13 +22,14 @@ describe('halfway', () => {
       'halfway doctor: --json',
       'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --steps <n> --seed <n> --set <key.path=value> ' +
         '--resume --allow-other-engine --dry-run --json',
-      'halfway eval: [run] --tasks <list> --data <paths...> --test <paths...> --baseline <kind> --weights <file> --features <kind> --json',
+      'halfway eval: [run] --tasks <list> --photos <n> --r2-parameters <list> --r2-borders <list> --data <paths...> --test <paths...> ' +
+        '--baseline <kind> --weights <file> --features <kind> --json',
       'halfway data:',
       'halfway data preview: --recipe <name|file> --data <paths...> --out <file> --photos <n> --set <key.path=value> --json',
       'halfway data check: --data <paths...> --set <key.path=value> --json',
       'halfway quickstart: --out <folder> --seed <n> --steps <n> --json',
       'halfway study: --recipe <name|file> --arm <name:key=value,...> --seeds <list> --steps <n> --data <paths...> --test <paths...> ' +
-        '--knn-over <paths...> --tasks <list> --out <folder> --json',
+        '--knn-over <paths...> --tasks <list> --photos <n> --r2-parameters <list> --r2-borders <list> --out <folder> --json',
     ]);
   });
 
@@ -61,6 +62,15 @@ describe('halfway', () => {
       'no key recon.lamda; did you mean recon.lambda?\n',
     ],
     [['eval', 'runs/a', '--tasks', 'r2,kn'], 'halfway: --tasks: must be of r2, knn, linear, got kn\n'],
+    [['eval', 'runs/a', '--r2-borders', 'black'], 'halfway: --r2-borders: must be of inside, zeros, got black\n'],
+    [
+      ['eval', 'runs/a', '--r2-parameters', 'rotation,colour'],
+      'halfway: --r2-parameters: must be of rotation, color, blur, translation, got colour\n',
+    ],
+    [
+      ['eval', 'runs/a', '--tasks', 'knn', '--r2-borders', 'inside'],
+      'halfway: --r2-parameters, --r2-borders: need the task r2, got --tasks knn; add it\n',
+    ],
     [['quickstart', '--steps', '0'], "argument '0' is invalid. must be a whole number from 1.\n"],
     [['quickstart', '--seed', '5000000000'], 'train.seed: must be at most 4294967295, got 5000000000\n'],
     [['study', '--recipe', 'small/vicreg', '--out', 'x'], 'halfway: study: needs at least one --arm, got none;'],
@@ -118,6 +128,16 @@ describe('halfway', () => {
       expect.stringContaining('halfway: data: the path must exist, got /nowhere'),
     ]);
     expect(lastJson(failed)['error']).toContain('/nowhere');
+  });
+
+  it('says in one line that a folder cannot be made where nothing can', async () => {
+    const { code, stderr } = await runProgram(['pretrain', '--recipe', 'small/vicreg', '--out', '/proc/halfway-test']);
+    expect([code, stderr.trim().split('\n').at(-1)]).toEqual([
+      1,
+      expect.stringMatching(
+        /^halfway: run: \/proc\/halfway-test must be writable, .*; .* choose another folder with --out$/,
+      ),
+    ]);
   });
 
   it('shows what follows from a recipe without training', async () => {

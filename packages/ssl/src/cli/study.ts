@@ -4,10 +4,10 @@ import type { StudyArm } from '../reproduce/study.js';
 import { UsageError } from './failure.js';
 import { collect, wholeNumber } from './flags.js';
 import { plainOrLive, printResult, say } from './output.js';
-import { evalTasks } from './eval.js';
+import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { stoppable } from './signals.js';
 
-interface StudyFlags {
+interface StudyFlags extends EvaluationFlags {
   readonly recipe: string;
   readonly arm: string[];
   readonly seeds: string;
@@ -15,14 +15,13 @@ interface StudyFlags {
   readonly data?: string[];
   readonly test?: string[];
   readonly knnOver?: string[];
-  readonly tasks: string;
   readonly out: string;
   readonly json?: boolean;
 }
 
 /** `halfway study` */
 export function studyCommand(): Command {
-  return new Command('study')
+  const command = new Command('study')
     .description('train several variants of a recipe with several seeds, evaluate all, and write one table')
     .requiredOption('--recipe <name|file>', 'what the variants have in common')
     .option('--arm <name:key=value,...>', 'a variant: the recipe with these values; may be repeated', collect, [])
@@ -30,8 +29,8 @@ export function studyCommand(): Command {
     .option('--steps <n>', "steps of each training, instead of the recipe's", wholeNumber(1))
     .option('--data <paths...>', 'photos to train on (default: those that come with the program)')
     .option('--test <paths...>', 'photos to ask about (default: the validation photos that come with the program)')
-    .option('--knn-over <paths...>', 'k-NN also over all of these photos, cross-validated')
-    .option('--tasks <list>', 'comma-separated: r2,knn,linear', 'r2,knn')
+    .option('--knn-over <paths...>', 'k-NN also over all of these photos, cross-validated');
+  return withEvaluationFlags(command, 'r2,knn')
     .requiredOption('--out <folder>', 'where to write')
     .option('--json', 'print the result as one JSON object')
     .addHelpText(
@@ -57,7 +56,8 @@ async function run(flags: StudyFlags): Promise<void> {
   const show = plainOrLive();
   const result = await stoppable(({ signal, release }) =>
     study({
-      ...{ recipe: flags.recipe, arms, seeds: seedsOf(flags.seeds), out: flags.out, tasks: evalTasks(flags.tasks) },
+      ...{ recipe: flags.recipe, arms, seeds: seedsOf(flags.seeds), out: flags.out },
+      ...evaluationChoice(flags),
       ...{ train: flags.data ?? shippedPhotos('train'), test },
       ...(flags.knnOver === undefined ? {} : { knnOver: flags.knnOver }),
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
@@ -67,7 +67,9 @@ async function run(flags: StudyFlags): Promise<void> {
     }),
   );
   const { out, comparisonPath, comparison, table } = result;
-  printResult({ out, comparisonPath, ...comparison }, `${table}\n\ntable: ${comparisonPath}`, flags.json === true);
+  const { photos } = comparison;
+  const text = [table, '', `train: ${photos.train}`, `test: ${photos.test}`, `table: ${comparisonPath}`].join('\n');
+  printResult({ out, comparisonPath, ...comparison }, text, flags.json === true);
 }
 
 /** `task`, or `base:recon.target=none,train.batch=32`. The name is also the folder's. */

@@ -1,6 +1,5 @@
 /** Pictures for people: a grid of images with a title over each column, as a PNG file. */
 import { renameSync } from 'node:fs';
-import sharp from 'sharp';
 
 /** One column: `count` square RGB images, u8 [count, size, size, 3]. */
 export interface SheetColumn {
@@ -35,6 +34,7 @@ export async function writeContactSheet(path: string, columns: readonly SheetCol
   const titles = columns.map(({ title }, column) => titleText(title, GAP_PX + column * stepPx + cellPx / 2));
   const overlay = `<svg width="${widthPx}" height="${heightPx}" xmlns="http://www.w3.org/2000/svg">${titles.join('')}</svg>`;
   const partial = `${path}.partial`;
+  const { default: sharp } = await import('sharp'); // here, because it takes longer to load than a training has time for at its start
   await sharp(canvas, { raw: { width: widthPx, height: heightPx, channels: 3 } })
     .composite([{ input: Buffer.from(overlay), left: 0, top: 0 }])
     .png()

@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createTransformation } from '../transforms/createTransformation.js';
+import type { Config } from '../config/schema.js';
 import type { ViewRequest } from './batch.js';
+import { DecodePool } from './decode/decodePool.js';
 import { Feed, type FeedOptions, type HostBatch } from './feed.js';
 import { dataConfig, folderOf, photoSource, picture } from './photos.case.js';
 import { openSource } from './sources/openSource.js';
@@ -41,12 +42,17 @@ async function steps(feed: Feed, count: number): Promise<Copied[]> {
   return copied;
 }
 
-async function withFeed<T>(source: Source, changes: Partial<FeedOptions>, use: (feed: Feed) => Promise<T>): Promise<T> {
-  const feed = await Feed.start({ source, views, config: dataConfig(), seed: 1, batch: 4, ...changes });
+async function withFeed<T>(
+  source: Source,
+  changes: Partial<FeedOptions> & { readonly config?: Config },
+  use: (feed: Feed, pool: DecodePool) => Promise<T>,
+): Promise<T> {
+  const { config = dataConfig() } = changes;
+  const pool = new DecodePool(config.data);
   try {
-    return await use(feed);
+    return await use(new Feed(pool, { source, views, seed: 1, batch: 4, ...changes, config }), pool);
   } finally {
-    await feed.close();
+    await pool.close();
   }
 }
 
@@ -130,29 +136,29 @@ describe('feed', () => {
       .png()
       .toBuffer();
     const source = openSource([folderOf({ '0.png': slow, '1.png': slow, '2.png': slow })]);
-    const config = dataConfig({ data: { maxBadFraction: 0.5 } });
-    await withFeed(source, { batch: 3, config }, async (feed) => {
-      const [pid = 0] = feed.pids;
-      const reading = steps(feed, 1);
-      await sleep(50);
+    const config = dataConfig({ data: { maxBadFraction: 0.5, cacheMB: 0 } });
+    await withFeed(source, { batch: 3, config }, async (feed, pool) => {
+      await steps(feed, 1); // it is in the middle of the next ones now
+      const [pid = 0] = pool.pids;
       process.kill(pid, 'SIGKILL');
-      const [first] = await reading;
-      expect(feed.pids).not.toContain(pid);
+      const [second] = await steps(feed, 1);
+      expect(pool.pids).not.toContain(pid);
       expect(feed.bad.length).toBeLessThanOrEqual(1); // none when it was between two photos
       const lost = feed.bad[0]?.index ?? -1;
-      expect(first?.indices).toEqual(first?.drawn.map(({ index }) => (index === lost ? (lost + 1) % 3 : index)));
-      for (let slot = 0; slot < 3; slot++) expect(first?.views[0]?.[slot * 768 + 256]).toBe(128); // all are green
+      expect(second?.indices).toEqual(second?.drawn.map(({ index }) => (index === lost ? (lost + 1) % 3 : index)));
+      for (let slot = 0; slot < 3; slot++) expect(second?.views[0]?.[slot * 768 + 256]).toBe(128); // all are green
     });
   });
 
   it('leaves no process behind, also when it is closed in the middle of a batch', async () => {
     const source = await photoSource(12);
     const config = dataConfig({ data: { decodeProcesses: 2 } });
-    const feed = await Feed.start({ source, views, config, seed: 0, batch: 200 });
-    const { pids } = feed;
+    const pool = new DecodePool(config.data);
+    const feed = new Feed(pool, { source, views, config, seed: 0, batch: 200 });
+    const { pids } = pool;
     expect(pids.map(isAlive)).toEqual([true, true]);
-    const refused = expect(feed.next()).rejects.toThrow('the feed was closed');
-    await feed.close();
+    const refused = expect(feed.next()).rejects.toThrow('the decode processes were closed');
+    await pool.close();
     await refused;
     expect(pids.map(isAlive)).toEqual([false, false]);
   });
@@ -167,6 +173,22 @@ describe('feed', () => {
     }
   });
 
+  it('makes no batch of the end step or after it, and leaves its pool to another feed', async () => {
+    const source = await photoSource(10);
+    const whole = await withFeed(source, {}, (feed) => steps(feed, 4));
+    await withFeed(source, { startStep: 1, endStep: 3 }, async (feed, pool) => {
+      expect(await steps(feed, 2)).toEqual(whole.slice(1, 3));
+      await expect(feed.next()).rejects.toThrow('internal: feed.next at the end');
+      const { pids } = pool;
+      const again = { source, views, config: dataConfig(), seed: 1 };
+      const [larger] = await steps(new Feed(pool, { ...again, batch: 8, endStep: 1 }), 1); // needs a larger ring
+      expect(larger?.indices).toEqual(whole.slice(0, 2).flatMap(({ indices }) => indices));
+      expect(await steps(new Feed(pool, { ...again, batch: 4 }), 1)).toEqual(whole.slice(0, 1));
+      expect(() => new Feed(pool, { ...again, batch: 4 })).toThrow('in the middle of its jobs');
+      expect(pool.pids).toEqual(pids);
+    });
+  });
+
   it('says so when all batches are held', async () => {
     await withFeed(await photoSource(4), { batch: 2 }, async (feed) => {
       const held: HostBatch[] = [];
@@ -174,7 +196,7 @@ describe('feed', () => {
         (async () => {
           for (let i = 0; i < 50; i++) held.push(await feed.next());
         })(),
-      ).rejects.toThrow(/internal: feed.next with all \d batches unreleased/);
+      ).rejects.toThrow(/internal: feed.next at the end, or with all \d batches unreleased/);
       held[0]?.release();
       held[0]?.release();
       expect((await feed.next()).step).toBe(held.length);

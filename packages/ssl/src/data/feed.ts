@@ -8,10 +8,10 @@ import type { Config } from '../config/schema.js';
 import { DataError } from '../errors.js';
 import type { ViewRequest } from './batch.js';
 import { BadPhotos } from './badPhotos.js';
-import { DecodePool } from './decode/decodePool.js';
+import type { DecodePool } from './decode/decodePool.js';
 import { type FailedJob, type RenderJob, renderJob } from './decode/messages.js';
 import { type Draw, ShuffledOrder } from './order.js';
-import { ringLayout, type RingLayout } from './ring.js';
+import { type Ring, ringLayout, type RingLayout } from './ring.js';
 import type { BadSample, Source } from './sources/source.js';
 import type { CropRequest } from './views/plan.js';
 
@@ -24,6 +24,8 @@ export interface FeedOptions {
   readonly batch: number;
   /** First step to hand out; a resumed run gets the batches that the interrupted one would have got. */
   readonly startStep?: number;
+  /** Step of which no batch is made any more, nor of those after it. */
+  readonly endStep?: number;
 }
 
 /** One step's pixels in shared memory. They stay as they are until `release`. */
@@ -53,8 +55,9 @@ const RING_BYTES = 128e6; // enough to smooth out slow photos; larger batches ge
 const MAX_BANKS = 6;
 
 export class Feed {
-  private readonly options: FeedOptions;
   private readonly pool: DecodePool;
+  private readonly options: FeedOptions;
+  private readonly ring: Ring;
   private readonly order: ShuffledOrder;
   private readonly badPhotos: BadPhotos;
   private readonly freeBanks: number[];
@@ -62,44 +65,37 @@ export class Feed {
   private nextStep: number;
   private failure: Error | undefined;
 
-  private constructor(options: FeedOptions, pool: DecodePool) {
-    this.options = options;
-    this.pool = pool;
-    this.order = new ShuffledOrder(options.source.samples.length, options.seed);
-    this.badPhotos = new BadPhotos(options.source, options.config.data.maxBadFraction);
-    this.freeBanks = Array.from({ length: pool.ring.layout.numBanks }, (_, bank) => bank);
-    this.nextStep = options.startStep ?? 0;
-    this.fillFreeBanks();
-  }
-
   /**
-   * Starts the decode processes and the first batches. Close the feed when done with it, or the program does not end.
+   * Assigns the pool to this feed and starts the first batches. The pool stays its owner's, who closes it; it can be assigned to
+   * something else when every batch up to `endStep` was handed out.
    *
    * @example
-   * const feed = await Feed.start({ source, views: objective.views, config, seed: 0, batch: 64 });
+   * const pool = new DecodePool(config.data);
+   * const feed = new Feed(pool, { source, views: objective.views, config, seed: 0, batch: 64 });
    * const host = await feed.next();
    * const batch = deviceBatch(host, { views: objective.views, config, seed: 0 });
    * host.release();
-   * @throws DataError when a decode process cannot work.
+   * await pool.close();
+   * @throws DataError for a source without photos
    */
-  static async start(options: FeedOptions): Promise<Feed> {
+  constructor(pool: DecodePool, options: FeedOptions) {
     const { source, config, seed, batch } = options;
     if (source.samples.length === 0) throw new DataError('feed: a source must hold photos, got none; open another one');
     const views = options.views.map(cropRequest);
-    const layout = feedLayout(batch, views);
     const request = { kind: 'views', seed, views, augment: config.augment } as const;
-    const pool = await DecodePool.start({ request, layout, config: config.data, isCached: true });
-    return new Feed(options, pool);
+    this.pool = pool;
+    this.options = options;
+    this.ring = pool.assign({ request, layout: feedLayout(batch, views), isCached: true });
+    this.order = new ShuffledOrder(source.samples.length, seed);
+    this.badPhotos = new BadPhotos(source, config.data.maxBadFraction);
+    this.freeBanks = Array.from({ length: this.ring.layout.numBanks }, (_, bank) => bank);
+    this.nextStep = options.startStep ?? 0;
+    this.fillFreeBanks();
   }
 
   /** Photos found bad so far, in the order in which they were found. */
   get bad(): readonly BadSample[] {
     return this.badPhotos.list;
-  }
-
-  /** Ids of the decode processes, for reports and tests. */
-  get pids(): readonly number[] {
-    return this.pool.pids;
   }
 
   /**
@@ -110,7 +106,7 @@ export class Feed {
     if (this.failure !== undefined) throw this.failure;
     const filling = this.filling.shift();
     if (filling === undefined) {
-      throw new Error(`internal: feed.next with all ${this.pool.ring.layout.numBanks} batches unreleased`);
+      throw new Error(`internal: feed.next at the end, or with all ${this.ring.layout.numBanks} batches unreleased`);
     }
     const startedAt = performance.now();
     try {
@@ -122,13 +118,8 @@ export class Feed {
     }
   }
 
-  /** Ends the decode processes. Batches that were handed out must not be read afterwards. */
-  async close(): Promise<void> {
-    await this.pool.close();
-  }
-
   private hostBatch({ step, bank, indices, drawn }: FilledBank, waitMs: number): HostBatch {
-    const { ring } = this.pool;
+    const { ring } = this;
     const { canvasPx } = ring.layout;
     let isReleased = false;
     const release = (): void => {
@@ -149,7 +140,10 @@ export class Feed {
   }
 
   private fillFreeBanks(): void {
-    for (let bank = this.freeBanks.shift(); bank !== undefined; bank = this.freeBanks.shift()) {
+    const { endStep = Infinity } = this.options;
+    while (this.nextStep < endStep) {
+      const bank = this.freeBanks.shift();
+      if (bank === undefined) return;
       const filling = this.fill(this.nextStep, bank);
       filling.catch(() => undefined); // `next` reports it
       this.filling.push(filling);

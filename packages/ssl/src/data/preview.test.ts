@@ -36,5 +36,12 @@ describe('writePreview', () => {
     expect(pixel(1, 1, 1)).toEqual([0xc0, 0x80, 0x40]); // u has its corners
     expect(pixel(4, 1, 1)).toEqual([0, 0, 0]); // v2's are from outside the photo
     expect(pixel(6, 1, 1)).toEqual([0, 0, 0]);
+
+    const isFolder = folderOf({ 'a.jpg': '' });
+    for (const path of ['/proc/halfway-test/preview.png', isFolder]) {
+      await expect(writePreview({ source, config, views, out: path, numPhotos: 1 })).rejects.toThrow(
+        new RegExp(`^preview: ${path} must be writable, got .*; name another file with --out$`),
+      );
+    }
   });
 });

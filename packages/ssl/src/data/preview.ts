@@ -1,10 +1,12 @@
 /** A contact sheet of exactly what the trainer will see: the first photos of the first step, through the trainer's own path. */
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
+import { DataError } from '../errors.js';
+import { makeFolder } from '../makeFolder.js';
 import type { DeviceBatch, ViewRequest } from './batch.js';
 import { writeContactSheet, type SheetColumn } from './contactSheet.js';
+import { DecodePool } from './decode/decodePool.js';
 import { deviceBatch } from './device.js';
 import { Feed } from './feed.js';
 import type { Source } from './sources/source.js';
@@ -19,21 +21,33 @@ export interface PreviewOptions {
 
 /**
  * Writes the sheet and resolves to its path: a row a photo; v1, u, u_1 .. u_K, v2, and the masks of the u_k's valid pixels.
- * @throws DataError when the photos cannot be read, and the system's error when the file cannot be written.
+ * @throws DataError when the photos cannot be read, or the file cannot be written
  */
 export async function writePreview({ source, config, views, out, numPhotos }: PreviewOptions): Promise<string> {
   const { seed } = config.train;
-  mkdirSync(dirname(out), { recursive: true });
-  const feed = await Feed.start({ source, views, config, seed, batch: numPhotos });
   try {
+    makeFolder(dirname(out));
+  } catch (error) {
+    throw cannotWrite(out, error);
+  }
+  const pool = new DecodePool(config.data);
+  try {
+    const feed = new Feed(pool, { source, views, config, seed, batch: numPhotos, endStep: 1 });
     const host = await feed.next();
     const columns = scope(() => columnsOf(deviceBatch(host, { views, config, seed })));
     host.release();
-    await writeContactSheet(out, columns);
+    await writeContactSheet(out, columns).catch((error: unknown) => {
+      throw cannotWrite(out, error);
+    });
     return out;
   } finally {
-    await feed.close();
+    await pool.close();
   }
+}
+
+function cannotWrite(out: string, error: unknown): DataError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DataError(`preview: ${out} must be writable, got ${reason}; name another file with --out`);
 }
 
 function columnsOf({ views }: DeviceBatch): SheetColumn[] {

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import type { Interval, R2ByParameter, R2Report, TaskReports } from '../protocol/report.js';
+import type { ByParameter, Interval, TaskReports } from '../protocol/report.js';
 import { compareArms, comparisonTable, type ArmRun } from './compare.js';
 
 const around = (value: number): Interval => ({ low: value - 0.05, high: value + 0.05 });
 
 function tasks(inside: number, zeros: number, top1: number): TaskReports {
-  const all = (value: number): R2ByParameter => ({
+  const all = (value: number): ByParameter<number> => ({
     rotation: value,
     color: 0.5,
     blur: 0.9,
     translation: 0.4,
     mean: value / 4,
   });
-  const intervals = (value: number): R2Report['intervals']['inside'] => ({
+  const intervals = (value: number): ByParameter<Interval> => ({
     rotation: around(value),
     color: around(0.5),
     blur: around(0.9),

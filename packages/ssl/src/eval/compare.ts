@@ -141,8 +141,8 @@ function r2Figure(parameter: R2Parameter | 'mean', border: Border): Figure {
     figure: `r2.${border}.${parameter}`,
     title: border === 'inside' ? `R2 ${name}, inside` : `R2 ${name}, zero border`,
     digits: 2,
-    valueOf: (run) => run.tasks.r2?.[border][parameter],
-    intervalOf: (run) => run.tasks.r2?.intervals[border][parameter],
+    valueOf: (run) => run.tasks.r2?.[border]?.[parameter],
+    intervalOf: (run) => run.tasks.r2?.intervals[border]?.[parameter],
     hasGain: true,
   };
 }

@@ -10,7 +10,7 @@ import { linearProbe } from './linear/linear.js';
 import { partitionById, VALIDATION_FRACTION } from './partition.js';
 import type { PhotoFeatures } from './photoFeatures.js';
 import type { ProgressListener } from './progress.js';
-import { runR2 } from './r2/runR2.js';
+import { runR2, type R2Questions } from './r2/runR2.js';
 
 export type EvalTask = 'r2' | 'knn' | 'linear';
 
@@ -19,6 +19,8 @@ export interface EncoderTasksOptions {
   readonly features: PhotoFeatures;
   readonly data: EvaluationData;
   readonly settings: Config['eval'];
+  /** What the task `r2` asks. */
+  readonly questions: R2Questions;
   readonly onProgress: ProgressListener;
   /** Adds seconds to a part of the evaluation. */
   readonly addSeconds: (part: string, seconds: number) => void;
@@ -36,17 +38,18 @@ export async function runEncoderTasks(options: EncoderTasksOptions): Promise<Tas
     options.addSeconds(part, (performance.now() - start) / 1000);
     return result;
   };
+  const withSelection = (protocol: string): string => [...options.data.selection, protocol].join('; ');
   const reports: { -readonly [Task in keyof TaskReports]: TaskReports[Task] } = {};
-  if (r2 !== undefined) reports.r2 = r2;
+  if (r2 !== undefined) reports.r2 = { ...r2, protocol: withSelection(r2.protocol) };
   if (labelled !== undefined && tasks.includes('knn')) {
     const { top1, k, interval, protocol } = timed('knn', () =>
       knn(labelled.train, labelled.test, options.settings.knnK),
     );
-    reports.knn = { top1, k, interval, protocol };
+    reports.knn = { top1, k, interval, protocol: withSelection(protocol) };
   }
   if (labelled !== undefined && tasks.includes('linear')) {
     const { top1, interval, protocol } = timed('linear', () => probe(labelled.train, labelled.test, labelled.trainIds));
-    reports.linear = { top1, interval, protocol };
+    reports.linear = { top1, interval, protocol: withSelection(protocol) };
   }
   return reports;
 }

@@ -96,6 +96,36 @@ describe('evaluate', () => {
     expect(memory.stats().liveTensors).toBe(before);
   });
 
+  it('renders and fits only what is asked, on some photos, and says what was left out', async () => {
+    notices.length = 0;
+    const r2 = { parameters: ['rotation'], borders: ['inside'] } as const;
+    const { tasks, data, timings } = await evaluateAll({
+      tasks: ['r2'],
+      r2,
+      maxPhotos: 20,
+      baseline: undefined as never,
+    });
+    expect([data.numTrain, data.numTest]).toEqual([20, first.data.numTest]); // there are fewer than 20 test photos
+    expect(data.train).toMatch(/; 20 of \d+, evenly over classes, by hash of the id$/);
+    expect(tasks.r2?.detail.map(({ parameter, border }) => `${parameter} ${border}`)).toEqual(
+      Array(2).fill('rotation inside'),
+    );
+    expect(tasks.r2?.protocol).toMatch(/^train photos: 20 of \d+, evenly over classes, by hash of the id; 2 thetas/);
+    expect(tasks.r2?.protocol).toContain('not asked: color, blur, translation, zeros;');
+    expect(tasks.r2?.protocol).not.toContain('with black');
+    expect(notices.filter((text) => /translation|zeros|stale/.test(text))).toEqual([]);
+    expect(timings['rendering']).toBeGreaterThan(0);
+  });
+
+  it('takes what was asked before, of all photos, from the cache', async () => {
+    notices.length = 0;
+    const again = await evaluateAll({ tasks: ['r2'], r2: { borders: ['zeros'] } });
+    expect(again.tasks.r2?.zeros).toEqual(first.tasks.r2?.zeros);
+    expect(again.tasks.r2?.intervals.zeros).toEqual(first.tasks.r2?.intervals.zeros);
+    expect(again.baseline?.r2?.inside).toBeUndefined();
+    expect(again.timings['rendering']).toBe(0);
+  });
+
   it('notices other weights in the same file', async () => {
     notices.length = 0;
     exportBackbone(2);
@@ -113,7 +143,7 @@ describe('evaluate', () => {
       ),
     );
     const { tasks } = await evaluateAll({ train: [unlabelled], tasks: ['r2'], baseline: undefined as never });
-    expect(tasks.r2?.inside.mean).toBeTypeOf('number');
+    expect(tasks.r2?.inside?.mean).toBeTypeOf('number');
     await expect(evaluateAll({ train: [unlabelled] })).rejects.toThrow(/need at least two classes, got no classes/);
   });
 
@@ -129,6 +159,9 @@ describe('evaluate', () => {
   it('asks for a task', async () => {
     await expect(evaluateAll({ tasks: [] })).rejects.toThrow(
       'eval: needs at least one task, got none; name some of r2, knn, linear',
+    );
+    await expect(evaluateAll({ r2: { borders: [] } })).rejects.toThrow(
+      'eval: r2 needs at least one parameter and one border, got none; leave them out to ask all',
     );
   });
 });

@@ -2,11 +2,12 @@
  * `halfway eval`: what the frozen features of a run know, beside those of an untrained encoder of the same shape.
  * Opens everything before the first photo is rendered, so that mistakes cost nothing; never touches the training.
  */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { scope } from '@halfway/torch';
 import { configSchema, type Config } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
+import { makeFolder } from '../makeFolder.js';
 import { REPORT_VERSION, type EvalReport, type FeatureKind, type TaskReports } from '../protocol/report.js';
 import { loadEncoder } from '../run/loadEncoder.js';
 import { runEncoderTasks, type EvalTask } from './encoderTasks.js';
@@ -15,6 +16,7 @@ import { FeatureCache } from './featureCache.js';
 import { disposeNetwork, type FrozenNetwork } from './features.js';
 import { PhotoFeatures } from './photoFeatures.js';
 import type { ProgressListener } from './progress.js';
+import { r2Questions, type R2Questions } from './r2/runR2.js';
 import { writeReport } from './writeReport.js';
 
 /** Seed of the untrained encoder, fixed so that every report has the same one beside it. */
@@ -28,6 +30,10 @@ export interface EvaluateOptions {
   readonly train: readonly string[];
   /** Photos that are asked about once; without them 20 % of `train` by hash of the id. */
   readonly test?: readonly string[];
+  /** At most this many photos of each part, evenly over its classes, by hash of the id. */
+  readonly maxPhotos?: number;
+  /** What the task `r2` asks: all four parameters under both borders by default. */
+  readonly r2?: Partial<R2Questions>;
   readonly features?: FeatureKind; // the run's eval.features by default
   /** `random`: the same tasks for an untrained encoder of the same shape. */
   readonly baseline?: 'random';
@@ -37,7 +43,7 @@ export interface EvaluateOptions {
     readonly transform?: Config['transform'];
     readonly data?: Config['data'];
   };
-  /** Photos opened before: several encoders then share the renderings. `train` and `test` are not read. */
+  /** Photos opened before: several encoders then share the renderings. `train`, `test` and `maxPhotos` are not read. */
   readonly photos?: EvaluationData;
   readonly onProgress?: ProgressListener;
 }
@@ -52,6 +58,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const start = performance.now();
   if (options.tasks.length === 0)
     throw new ConfigError('eval: needs at least one task, got none; name some of r2, knn, linear');
+  const questions = r2Questions(options.r2);
   // Weights are kept out of the scope; what initialising them leaves behind is not.
   const loaded = scope(() => loadEncoder(options.run));
   const kind = options.features ?? loaded.config.eval.features;
@@ -77,9 +84,11 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
       onProgress: (text, isLive) => onProgress(`${label}: ${text}`, isLive),
     });
     try {
-      const reports = await runEncoderTasks({ tasks: options.tasks, features, data, settings, addSeconds, onProgress });
+      const reports = await runEncoderTasks({
+        ...{ tasks: options.tasks, features, data, settings, questions, addSeconds, onProgress },
+      });
       for (const part of [data.train, data.test]) {
-        counts[part.name] = (await features.originals(part, 'zeros')).indices.length; // remembered: every task asked for it
+        counts[part.name] = features.numReadable(part);
       }
       return reports;
     } finally {
@@ -125,6 +134,7 @@ function openPhotos(options: EvaluateOptions, config: Config): EvaluationData {
   return new EvaluationData({
     train: options.train,
     ...(options.test === undefined ? {} : { test: options.test }),
+    ...(options.maxPhotos === undefined ? {} : { maxPhotos: options.maxPhotos }),
     data: options.settings?.data ?? config.data,
   });
 }
@@ -137,7 +147,7 @@ function cacheFolder(source: string, runDir: string | undefined): string {
 /** A report that cannot be written at the end would waste everything before it. */
 function requireWritable(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     accessSync(dirname(path), constants.W_OK);
   } catch (error) {
     throw new RunError(

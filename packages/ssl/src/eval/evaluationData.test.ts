@@ -34,9 +34,28 @@ describe('EvaluationData', () => {
     );
   });
 
+  it('asks about some photos of each part, evenly over classes, and says which', () => {
+    const all = new EvaluationData({ train: [labelled], data });
+    expect(all.selection).toEqual([]);
+    const some = new EvaluationData({ train: [labelled], maxPhotos: 20, data });
+    const { train, test } = some;
+    expect(some.selection).toEqual([
+      `train photos: 20 of ${all.train.indices.length}, evenly over classes, by hash of the id`,
+      `test photos: 20 of ${all.test.indices.length}, evenly over classes, by hash of the id`,
+    ]);
+    expect(train.description).toBe(`${all.train.description}; ${train.selection ?? ''}`);
+    for (const part of [train, test]) {
+      expect(labelsOf(part, part.indices, train.source.classNames).filter((label) => label === 0)).toHaveLength(10);
+    }
+    for (const index of train.indices) expect(all.train.indices).toContain(index);
+    expect(photosKey(train)).not.toBe(photosKey(all.train));
+    const enough = new EvaluationData({ train: [labelled], maxPhotos: 200, data });
+    expect([enough.selection, photosKey(enough.train)]).toEqual([[], photosKey(all.train)]);
+  });
+
   it('refuses parts that are too small', () => {
     expect(() => new EvaluationData({ train: [photos(numbered('a', 9))], data })).toThrow(
-      /^eval: needs at least 20 train photos, got \d from .*; add photos$/,
+      /^eval: needs at least 20 train photos, got \d from .*; add photos or allow more with --photos$/,
     );
   });
 });
@@ -46,6 +65,18 @@ describe('classes', () => {
     const unlabelled = new EvaluationData({ train: [photos(numbered('a', 60))], data });
     expect(() => requireClasses(unlabelled)).toThrow(
       /^knn, linear: the photos need at least two classes, got no classes in .*; put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2$/,
+    );
+  });
+
+  it('wants more photos where there are more classes', () => {
+    const classes = numbered('class', 25).map((name) => `${name}/`);
+    const many = photos(classes.flatMap((name) => numbered(name, 4)));
+    const other = photos(classes.flatMap((name) => numbered(name, 1)));
+    const open = (maxPhotos: number): EvaluationData =>
+      new EvaluationData({ train: [many], test: [other], maxPhotos, data });
+    requireClasses(open(25));
+    expect(() => requireClasses(open(24))).toThrow(
+      'knn, linear: at least one photo of each class is needed, got 24 of 25 classes; allow more with --photos, or',
     );
   });
 

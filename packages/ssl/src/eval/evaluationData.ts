@@ -9,7 +9,7 @@ import { openSource } from '../data/sources/openSource.js';
 import type { BadSample, Source } from '../data/sources/source.js';
 import { DataError } from '../errors.js';
 import type { SquareChunk } from './features.js';
-import { partitionById, TEST_FRACTION } from './partition.js';
+import { evenSubset, partitionById, TEST_FRACTION } from './partition.js';
 
 /** Renderings of one part at one size that are kept; larger ones are made again for each use. */
 const MEMORY_BYTES = 2 ** 30;
@@ -25,12 +25,16 @@ export interface EvaluationPart {
   readonly indices: Int32Array; // positions in the source
   /** For people: paths, and how the photos were chosen. */
   readonly description: string;
+  /** In words, which photos of the part are used, where not all are. */
+  readonly selection?: string;
 }
 
 export interface EvaluationDataOptions {
   readonly train: readonly string[];
   /** Without it 20 % of the train photos, by hash of the id, are the test part. */
   readonly test?: readonly string[];
+  /** At most this many photos of each part, evenly over its classes, by hash of the id: the same ones for every encoder. */
+  readonly maxPhotos?: number;
   readonly data: Config['data'];
 }
 
@@ -46,7 +50,9 @@ export class EvaluationData {
 
   /** @throws DataError where a source cannot be opened, a part is too small, or a photo is in both parts */
   constructor(options: EvaluationDataOptions) {
-    const { train, test } = openParts(options);
+    const { maxPhotos = Infinity } = options;
+    const parts = openParts(options);
+    const [train, test] = [limited(parts.train, maxPhotos), limited(parts.test, maxPhotos)];
     requirePhotos(train);
     requirePhotos(test);
     this.train = train;
@@ -76,6 +82,13 @@ export class EvaluationData {
     }
     this.renderSeconds += (performance.now() - before) / 1000;
     if (fits) this.#kept.set(key, chunks);
+  }
+
+  /** For protocols: which photos of the parts are used, one clause a part of which not all are. */
+  get selection(): readonly string[] {
+    return [this.train, this.test].flatMap(({ name, selection }) =>
+      selection === undefined ? [] : [`${name} photos: ${selection}`],
+    );
   }
 
   /** Photos that could not be read in any pass so far, each once. */
@@ -129,6 +142,12 @@ export function requireClasses(data: EvaluationData): void {
         'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2',
     );
   }
+  if (data.train.selection !== undefined && data.train.indices.length < classNames.length) {
+    throw new DataError(
+      `knn, linear: at least one photo of each class is needed, got ${data.train.indices.length} of ${classNames.length} classes; ` +
+        'allow more with --photos, or evaluate with --tasks r2',
+    );
+  }
   labelsOf(data.train, data.train.indices, classNames);
   labelsOf(data.test, data.test.indices, classNames);
 }
@@ -154,6 +173,17 @@ function wholePart(name: 'train' | 'test', source: Source): EvaluationPart {
   return { name, source, indices: Int32Array.from(source.samples.keys()), description: source.paths.join(', ') };
 }
 
+/** The part with at most `maxPhotos` of its photos. */
+function limited(part: EvaluationPart, maxPhotos: number): EvaluationPart {
+  const { source, indices } = part;
+  if (indices.length <= maxPhotos) return part;
+  const labels = Array.from(indices, (index) => source.samples[index]?.label);
+  const kept = evenSubset(idsOf(part, indices), labels, maxPhotos).map((position) => indices[position] ?? 0);
+  const evenly = source.classNames.length > 0 ? 'evenly over classes, ' : '';
+  const selection = `${kept.length} of ${indices.length}, ${evenly}by hash of the id`;
+  return { ...part, indices: kept, description: `${part.description}; ${selection}`, selection };
+}
+
 function requireNoOverlap(train: Source, test: Source): void {
   const location = ({ path, offsetBytes }: Source['samples'][number]): string => `${path}\0${offsetBytes}`;
   const seen = new Set(train.samples.map(location));
@@ -174,6 +204,6 @@ function requirePhotos(part: EvaluationPart): void {
   const least = LEAST_PHOTOS[part.name];
   if (part.indices.length >= least) return;
   throw new DataError(
-    `eval: needs at least ${least} ${part.name} photos, got ${part.indices.length} from ${part.description}; add photos`,
+    `eval: needs at least ${least} ${part.name} photos, got ${part.indices.length} from ${part.description}; add photos or allow more with --photos`,
   );
 }

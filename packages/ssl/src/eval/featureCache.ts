@@ -3,10 +3,11 @@
  * bytes are the ones that were written. One file a label, so that the folder cannot grow without bound.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
+import { makeFolder } from '../makeFolder.js';
 
 /** Everything features depend on, as text: equal text, equal features. */
 export interface FeatureKey {
@@ -53,7 +54,7 @@ export class FeatureCache {
     const path = this.#path(label);
     if (path === undefined || this.#dir === undefined) return;
     try {
-      mkdirSync(this.#dir, { recursive: true });
+      makeFolder(this.#dir);
       saveSafetensors(path, tensors, { ...metadataOf(key), checksum: checksumOf(tensors) });
     } catch (error) {
       this.#onNotice(

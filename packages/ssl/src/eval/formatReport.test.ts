@@ -44,11 +44,28 @@ describe('formatReport', () => {
   });
 });
 
+describe('formatReport of some questions', () => {
+  const some: R2Report = {
+    inside: { rotation: 0.514, blur: 0.9 },
+    intervals: { inside: { rotation: span, blur: span } },
+    detail: [],
+    protocol: 'not asked: color, translation, zeros',
+  };
+
+  it('has neither row nor column of what was not asked', () => {
+    const lines = formatReport({ ...report, tasks: { r2: some }, baseline: { r2: some } }).split('\n');
+    const first = lines.findIndex((line) => line.startsWith('R2 of'));
+    expect(lines.slice(first + 1, first + 5)).toEqual([
+      '             inside                untrained, inside     gain inside',
+      'rotation     0.51 [0.46, 0.56]     0.51                  0.00',
+      'blur         0.90 [0.46, 0.56]     0.90                  0.00',
+      'protocol: not asked: color, translation, zeros',
+    ]);
+  });
+});
+
 describe('gainOverUntrained', () => {
   it('is the share of what was missing', () => {
-    expect(gainOverUntrained({ ...figures, rotation: 0.6 }, { ...figures, rotation: 0.2 }, 'rotation')).toBeCloseTo(
-      0.5,
-      12,
-    );
+    expect(gainOverUntrained(0.6, 0.2)).toBeCloseTo(0.5, 12);
   });
 });

@@ -1,9 +1,11 @@
 /** An evaluation report as text for a terminal: one block a task, the protocol under each number. */
 import {
+  BORDERS,
   R2_PARAMETERS,
   type EvalReport,
   type Interval,
   type R2Parameter,
+  type R2Report,
   type TaskReports,
 } from '../protocol/report.js';
 
@@ -25,43 +27,59 @@ export function formatReport(report: EvalReport): string {
   return lines.join('\n');
 }
 
+/** A row for each parameter and two columns for each border that was asked about, with the untrained encoder beside them. */
 function r2Block(tasks: TaskReports, baseline: TaskReports | undefined): string[] {
   const { r2 } = tasks;
   if (r2 === undefined) return [];
   const untrained = baseline?.r2;
   const row = (name: string, ...columns: readonly string[]): string =>
     [name.padEnd(12), ...columns.map((column) => column.padEnd(21))].join(' ').trimEnd();
-  const beside = untrained === undefined ? [] : ['untrained, inside', 'untrained, zeros', 'gain inside'];
-  const rows = [...R2_PARAMETERS, 'mean' as const].map((parameter) =>
-    row(
-      parameter === 'color' ? 'colour' : parameter,
-      withInterval(r2.inside[parameter], r2.intervals.inside[parameter], 2),
-      withInterval(r2.zeros[parameter], r2.intervals.zeros[parameter], 2),
-      ...(untrained === undefined
-        ? []
-        : [
-            untrained.inside[parameter].toFixed(2),
-            untrained.zeros[parameter].toFixed(2),
-            gainOverUntrained(r2.inside, untrained.inside, parameter).toFixed(2),
-          ]),
-    ),
-  );
+  const columns = columnsOf(r2, untrained);
+  const rows = [...R2_PARAMETERS, 'mean' as const].flatMap((parameter) => {
+    const cells = columns.map(({ cellOf }) => cellOf(parameter) ?? '');
+    return cells.every((cell) => cell === '') ? [] : [row(parameter === 'color' ? 'colour' : parameter, ...cells)];
+  });
   return [
     '',
     'R2 of transformation parameters, 1 = read exactly, 0 = not at all',
-    row('', 'inside', 'zero border', ...beside),
+    row('', ...columns.map(({ title }) => title)),
     ...rows,
     `protocol: ${r2.protocol}`,
   ];
 }
 
+interface Column {
+  readonly title: string;
+  readonly cellOf: (parameter: R2Parameter | 'mean') => string | undefined;
+}
+
+function columnsOf(r2: R2Report, untrained: R2Report | undefined): Column[] {
+  const borders = BORDERS.filter((border) => r2[border] !== undefined);
+  const figures = borders.map((border): Column => ({
+    title: border === 'inside' ? 'inside' : 'zero border',
+    cellOf: (parameter) => {
+      const [value, interval] = [r2[border]?.[parameter], r2.intervals[border]?.[parameter]];
+      return value === undefined || interval === undefined ? undefined : withInterval(value, interval, 2);
+    },
+  }));
+  if (untrained === undefined) return figures;
+  const beside = borders.map((border): Column => ({
+    title: `untrained, ${border}`,
+    cellOf: (parameter) => untrained[border]?.[parameter]?.toFixed(2),
+  }));
+  const gain: Column = {
+    title: 'gain inside',
+    cellOf: (parameter) => {
+      const [value, before] = [r2.inside?.[parameter], untrained.inside?.[parameter]];
+      return value === undefined || before === undefined ? undefined : gainOverUntrained(value, before).toFixed(2);
+    },
+  };
+  return [...figures, ...beside, ...(borders.includes('inside') ? [gain] : [])];
+}
+
 /** (R2 - R2_untrained) / (1 - R2_untrained): the share of what was missing that training brought (recipes G.1b). */
-export function gainOverUntrained(
-  trained: Readonly<Record<R2Parameter | 'mean', number>>,
-  untrained: Readonly<Record<R2Parameter | 'mean', number>>,
-  parameter: R2Parameter | 'mean',
-): number {
-  return (trained[parameter] - untrained[parameter]) / (1 - untrained[parameter]);
+export function gainOverUntrained(trained: number, untrained: number): number {
+  return (trained - untrained) / (1 - untrained);
 }
 
 interface Top1 {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foldsById, hashFraction, partitionById } from './partition.js';
+import { evenSubset, foldsById, hashFraction, partitionById } from './partition.js';
 
 const ids = Array.from({ length: 2000 }, (_, i) => `class${i % 7}/photo${i}.jpg`);
 
@@ -51,5 +51,36 @@ describe('partition', () => {
     const folds = foldsById(ids, 5);
     for (let fold = 0; fold < 5; fold++) expect(folds.filter((f) => f === fold).length).toBeGreaterThan(330);
     expect(Math.max(...folds)).toBe(4);
+  });
+});
+
+describe('evenSubset', () => {
+  const labels = ids.map((_, i) => i % 7);
+  const countsOf = (subset: Int32Array, of: readonly number[]): number[] =>
+    [0, 1, 2, 3, 4, 5, 6].map((label) => subset.filter((i) => of[i] === label).length);
+
+  it('takes the same number of every class, up to one', () => {
+    const subset = evenSubset(ids, labels, 72);
+    expect(subset).toHaveLength(72);
+    expect(countsOf(subset, labels).sort()).toEqual([10, 10, 10, 10, 10, 11, 11]);
+    expect([...subset]).toEqual([...new Set(subset)].sort((a, b) => a - b));
+  });
+
+  it('takes all of a class that has fewer, and more of the others', () => {
+    const rare = ids.map((_, i) => (i < 3 ? 0 : 1));
+    expect(countsOf(evenSubset(ids, rare, 20), rare)).toEqual([3, 17, 0, 0, 0, 0, 0]);
+  });
+
+  it('takes photos without classes by hash alone, and the smallest hashes of each class', () => {
+    const subset = new Set(evenSubset(ids, [], 50));
+    const left = [...ids.keys()].filter((i) => !subset.has(i));
+    const hashOf = (i: number): number => hashFraction(ids[i] ?? '', 'subset');
+    expect(Math.max(...[...subset].map(hashOf))).toBeLessThan(Math.min(...left.map(hashOf)));
+  });
+
+  it('lies within a larger one, whatever the order of the photos', () => {
+    const large = new Set(Array.from(evenSubset(ids, labels, 300), (i) => ids[i]));
+    const small = evenSubset(ids.toReversed(), labels.toReversed(), 100);
+    for (const i of small) expect(large.has(ids.at(-1 - i))).toBe(true);
   });
 });

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 
 /** What a partition is for; each purpose hashes differently, so that the parts are independent of each other. */
-export type PartitionPurpose = 'test' | 'validation' | 'fold';
+export type PartitionPurpose = 'test' | 'validation' | 'fold' | 'subset';
 
 /** Share of the photos that becomes the test part when the user names none. */
 export const TEST_FRACTION = 0.2;
@@ -42,4 +42,23 @@ export function partitionById(ids: readonly string[], heldOutFraction: number, p
 /** The fold of each photo, 0 .. numFolds - 1. */
 export function foldsById(ids: readonly string[], numFolds: number): Int32Array {
   return Int32Array.from(ids, (id) => Math.floor(hashFraction(id, 'fold') * numFolds));
+}
+
+/**
+ * Positions of at most `count` photos, in their order: of each class those with the smallest hashes, the same number of every
+ * class that has so many (photos without a class are one class); one more of some where it does not come out even. A smaller
+ * subset lies within a larger one.
+ */
+export function evenSubset(ids: readonly string[], labels: readonly (number | undefined)[], count: number): Int32Array {
+  const fractions = ids.map((id) => hashFraction(id, 'subset'));
+  const byHash = [...ids.keys()].sort((a, b) => (fractions[a] ?? 0) - (fractions[b] ?? 0));
+  const numSeen = new Map<number | undefined, number>();
+  const ranked = byHash.map((position) => {
+    const label = labels[position];
+    const rank = numSeen.get(label) ?? 0; // among the photos of its class
+    numSeen.set(label, rank + 1);
+    return { position, rank };
+  });
+  ranked.sort((a, b) => a.rank - b.rank); // keeps the order by hash within a rank
+  return Int32Array.from(ranked.slice(0, count), ({ position }) => position).sort();
 }

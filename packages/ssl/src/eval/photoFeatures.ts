@@ -6,7 +6,7 @@
  */
 import { scope, tensor, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
-import type { Border, FeatureKind, R2Parameter } from '../protocol/report.js';
+import { BORDERS, type Border, type FeatureKind, type R2Parameter } from '../protocol/report.js';
 import type { Transformation } from '../transforms/transformation.js';
 import { idsOf, photosKey, type EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { checksumOf, type FeatureCache, type FeatureKey } from './featureCache.js';
@@ -22,7 +22,7 @@ import {
 import type { ProgressListener } from './progress.js';
 import { originalView, renderingPx } from './r2/borders.js';
 import { drawThetas, evaluationTransformations } from './r2/thetas.js';
-import { encodeTransformed, forEachParameter, type TransformedFeatures } from './r2/transformedFeatures.js';
+import { encodeTransformed, type TransformedFeatures } from './r2/transformedFeatures.js';
 
 export interface PhotoFeaturesOptions {
   readonly network: FrozenNetwork;
@@ -68,11 +68,11 @@ export class PhotoFeatures {
 
   /** f(I) of each readable photo; under `zeros` I is the plain central square, as k-NN and the linear probe see it. */
   async originals(part: EvaluationPart, border: Border): Promise<EncodedPhotos> {
-    const name = `original-${border}-${part.name}`;
+    const name = originalName(part, border);
     const known = this.#originals.get(name);
     if (known !== undefined) return known;
-    const { cache, network, kind } = this.#options;
-    const label = `${this.#options.label}-${kind}-${name}`;
+    const { cache, network } = this.#options;
+    const label = this.#label(name, part);
     const side = this.renderingPx(border);
     const key = this.#key(part, `I, ${border}, ${side} px`);
     const made = await this.#timed(async (): Promise<EncodedPhotos> => {
@@ -98,30 +98,39 @@ export class PhotoFeatures {
     return made;
   }
 
-  /** f(g_theta(I)) for every parameter and theta of each readable photo; the caller disposes the features. */
-  async transformed(part: EvaluationPart, border: Border): Promise<TransformedFeatures> {
-    const { cache, network, kind, thetasPerImage, transform } = this.#options;
-    const label = `${this.#options.label}-${kind}-transformed-${border}-${part.name}`;
+  /** How many photos of a part could be read, known once features of it were asked for. */
+  numReadable(part: EvaluationPart): number {
+    const known = BORDERS.map((border) => this.#originals.get(originalName(part, border))).find((made) => made);
+    if (known === undefined)
+      throw new Error(`internal: photoFeatures: nothing was asked about the ${part.name} photos`);
+    return known.indices.length;
+  }
+
+  /** f(g_theta(I)) of one parameter for every theta of each readable photo; the caller disposes the features. */
+  async transformed(part: EvaluationPart, border: Border, parameter: R2Parameter): Promise<TransformedFeatures> {
+    const { cache, network, thetasPerImage, transform } = this.#options;
+    const label = this.#label(`${parameter}-${border}-${part.name}`, part);
     const side = this.renderingPx(border);
     const settings = JSON.stringify(transform);
-    const key = this.#key(part, `g(I), ${border}, ${side} px, ${thetasPerImage} thetas of ${settings}`);
+    const what = `g(I), ${parameter}, ${border}, ${side} px, ${thetasPerImage} thetas of ${settings}`;
+    const key = this.#key(part, what);
     return this.#timed(async () => {
       const stored = cache.load(label, key);
       if (stored !== undefined) {
-        return { features: forEachParameter((name) => taken(stored, name)), indices: takenNumbers(stored, 'indices') };
+        return { features: taken(stored, 'features'), indices: takenNumbers(stored, 'indices') };
       }
       const plan = {
         numPhotos: part.indices.length,
         renderingPx: side,
         sizePx: this.sizePx,
         thetasPerImage,
-        transformations: this.transformations,
-        thetasOf: this.#thetasOf(part),
+        transformation: this.transformations[parameter],
+        thetasOf: this.#thetasOf(part, parameter),
       };
-      const photos = this.#watched(part, side, `${border}: transformed photos`);
-      const made = await encodeTransformed(photos, plan, this.#encode, encoderBatch(network.encoder));
-      this.#store(label, key, made.features, { indices: made.indices });
-      return made;
+      const photos = this.#watched(part, side, `${border}: ${parameter}, photos`);
+      const { features, indices } = await encodeTransformed(photos, plan, this.#encode, encoderBatch(network.encoder));
+      this.#store(label, key, { features }, { indices });
+      return { features, indices };
     });
   }
 
@@ -138,6 +147,11 @@ export class PhotoFeatures {
     const result = await work();
     addSeconds('features', (performance.now() - start) / 1000 - (data.renderSeconds - rendered));
     return result;
+  }
+
+  /** A label of the cache: part of the photos does not take the place of all. */
+  #label(name: string, { selection }: EvaluationPart): string {
+    return `${this.#options.label}-${this.#options.kind}-${name}${selection === undefined ? '' : '-some'}`;
   }
 
   #key(part: EvaluationPart, what: string): FeatureKey {
@@ -159,15 +173,15 @@ export class PhotoFeatures {
   }
 
   /** Thetas by position in the source: drawn once for the part, looked up by batch. */
-  #thetasOf(part: EvaluationPart): (parameter: R2Parameter, index: number) => Float32Array {
+  #thetasOf(part: EvaluationPart, parameter: R2Parameter): (index: number) => Float32Array {
     const { thetasPerImage } = this.#options;
-    const ids = idsOf(part, part.indices);
+    const transformation = this.transformations[parameter];
     const rows = new Map(Array.from(part.indices, (index, row) => [index, row]));
-    const thetas = forEachParameter((parameter) => drawThetas(this.transformations[parameter], ids, thetasPerImage));
-    return (parameter, index) => {
-      const width = this.transformations[parameter].parameters.length * thetasPerImage;
+    const thetas = drawThetas(transformation, idsOf(part, part.indices), thetasPerImage);
+    const width = transformation.parameters.length * thetasPerImage;
+    return (index) => {
       const row = rows.get(index) ?? 0;
-      return thetas[parameter].subarray(row * width, (row + 1) * width);
+      return thetas.subarray(row * width, (row + 1) * width);
     };
   }
 
@@ -181,6 +195,10 @@ export class PhotoFeatures {
       this.#options.onProgress(`${what}, ${part.name} ${numDone}/${part.indices.length}`, true);
     }
   }
+}
+
+function originalName(part: EvaluationPart, border: Border): string {
+  return `original-${border}-${part.name}`;
 }
 
 function taken(stored: Map<string, Tensor>, name: string): Tensor {

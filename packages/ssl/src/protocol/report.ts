@@ -19,14 +19,16 @@ export interface Interval {
   readonly high: number;
 }
 
-export type R2ByParameter = Readonly<Record<R2Parameter | 'mean', number>>;
+/** Something of each parameter that was asked about; of the mean only where all were, since it is a mean over all. */
+export type ByParameter<T> = Readonly<Partial<Record<R2Parameter | 'mean', T>>>;
+
+/** Something of each border that was asked about. */
+export type ByBorder<T> = Readonly<Partial<Record<Border, T>>>;
 
 /** R2 of transformation parameters; headline numbers are means over dimensions of per-dimension R2 of the MLP head. */
-export interface R2Report {
-  readonly inside: R2ByParameter;
-  readonly zeros: R2ByParameter;
+export interface R2Report extends ByBorder<ByParameter<number>> {
   /** Of the headline numbers, from one bootstrap, so that the interval of the mean is that of paired images. */
-  readonly intervals: Readonly<Record<Border, Readonly<Record<R2Parameter | 'mean', Interval>>>>;
+  readonly intervals: ByBorder<ByParameter<Interval>>;
   readonly detail: readonly R2Detail[];
   readonly protocol: string;
 }
@@ -67,6 +69,7 @@ export interface EvalReport {
   readonly version: typeof REPORT_VERSION;
   readonly source: string; // the run, and the checkpoint's step
   readonly features: FeatureKind;
+  /** The photos in words, with what was left out of them, and how many there were. */
   readonly data: { readonly train: string; readonly test: string; readonly numTrain: number; readonly numTest: number };
   readonly tasks: TaskReports;
   readonly baseline?: TaskReports; // the untrained encoder of the same shape

@@ -58,6 +58,15 @@ describe('study', { timeout: 180_000 }, () => {
 
     const again = await study(options);
     expect(again.comparison.runs).toEqual(result.comparison.runs);
+
+    const { knnOver: _, ...others } = options;
+    const r2 = { parameters: ['blur'], borders: ['zeros'] } as const;
+    const { comparison, numTrain } = await study({ ...others, tasks: ['r2'], r2, maxPhotos: 20 });
+    expect(comparison.rows.map(({ figure }) => figure)).toEqual(['r2.zeros.blur', 'seconds', 'imagesPerSecond']);
+    expect([numTrain, comparison.photos.train]).toEqual([
+      20,
+      `${train}; 20 of 24, evenly over classes, by hash of the id`,
+    ]);
   });
 
   it('says what is wrong before anything is trained', async () => {
@@ -70,6 +79,7 @@ describe('study', { timeout: 180_000 }, () => {
       'knn, linear: the photos need at least two classes, got no classes',
     );
     await expect(study({ ...options, out, tasks: ['r2'], knnOver: [withoutClasses] })).rejects.toThrow('no classes');
+    await expect(study({ ...options, out, r2: { parameters: [] } })).rejects.toThrow('r2 needs at least one parameter');
     await expect(study({ ...options, steps: 4 })).rejects.toThrow('got 4 steps with seed 1');
     expect(() => statSync(out)).toThrow();
   });

@@ -2,16 +2,16 @@
  * A study: several arms (ways to train) with several seeds, trained side by side, evaluated in the same way, and written
  * as one table. `npm run quickstart` is the smallest one; docs/log.md holds those that settings were chosen by.
  */
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { loadRecipe } from '../config/recipe.js';
 import { ConfigError } from '../errors.js';
 import { comparisonTable, compareArms, type ArmRun, type Comparison } from '../eval/compare.js';
-import type { EvalTask } from '../eval/encoderTasks.js';
-import { evaluate } from '../eval/evaluate.js';
-import { EvaluationData, requireClasses } from '../eval/evaluationData.js';
+import { evaluate, type EvaluateOptions } from '../eval/evaluate.js';
+import { EvaluationData, requireClasses, type EvaluationPart } from '../eval/evaluationData.js';
 import { crossValidatedKnn } from '../eval/knn/crossValidate.js';
+import { r2Questions, type R2Questions } from '../eval/r2/runR2.js';
+import { makeFolder } from '../makeFolder.js';
 import type { KnnReport } from '../protocol/report.js';
 import type { PretrainSummary } from '../protocol/run.js';
 import { diskError, writeAtomic } from '../run/files.js';
@@ -29,7 +29,7 @@ export interface StudyArm {
   readonly settings: readonly string[];
 }
 
-export interface StudyOptions {
+export interface StudyOptions extends Pick<EvaluateOptions, 'tasks' | 'maxPhotos' | 'r2'> {
   readonly recipe: string;
   /** The table's last column is the second arm minus the first. */
   readonly arms: readonly StudyArm[];
@@ -41,7 +41,6 @@ export interface StudyOptions {
   readonly test: readonly string[];
   /** Photos for a steadier k-NN beside it: all of them, cross-validated. */
   readonly knnOver?: readonly string[];
-  readonly tasks: readonly EvalTask[];
   readonly out: string;
   /** A line for people; `isLive` lines replace each other. */
   readonly onText: (text: string, isLive: boolean) => void;
@@ -55,6 +54,8 @@ export interface StudyOptions {
 export interface StudyComparison extends Comparison {
   readonly version: typeof COMPARISON_VERSION;
   readonly runs: readonly StudyRun[];
+  /** Which photos heads were fitted on and which were asked about, with what was left out. */
+  readonly photos: Readonly<Record<EvaluationPart['name'], string>>;
   readonly seconds: number;
 }
 
@@ -86,7 +87,9 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   const { jobs, atOnce } = jobsOf(options);
   jobs.forEach(requireSameRun);
   const { data } = loadRecipe(options.recipe);
-  const photos = new EvaluationData({ train: options.train, test: options.test, data });
+  const questions = r2Questions(options.r2);
+  const { train, test, maxPhotos } = options;
+  const photos = new EvaluationData({ train, test, data, ...(maxPhotos === undefined ? {} : { maxPhotos }) });
   const all = options.knnOver === undefined ? undefined : new EvaluationData({ train: options.knnOver, data });
   // Found after hours of training otherwise.
   if (options.tasks.some((task) => task !== 'r2')) requireClasses(photos);
@@ -98,7 +101,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
     summaries.push(...(await trainArms(jobs.slice(first, first + atOnce), { signal, onProgress })));
   }
   options.onTrained?.();
-  const runs = await evaluateJobs(jobs, summaries, { photos, all, ...options });
+  const runs = await evaluateJobs(jobs, summaries, { photos, all, questions, ...options });
   const [from, to] = options.arms;
   const gain = from === undefined || to === undefined ? undefined : { from: from.name, to: to.name };
   const seconds = (performance.now() - start) / 1000;
@@ -107,6 +110,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
     version: COMPARISON_VERSION,
     ...compareArms(runs, gain),
     runs: runs.map(studyRun),
+    photos: { train: photos.train.description, test: photos.test.description },
     seconds,
   } as const;
   writeComparison(comparisonPath, comparison);
@@ -137,16 +141,17 @@ async function evaluateJobs(
   summaries: readonly PretrainSummary[],
   context: Pick<StudyOptions, 'tasks' | 'onText'> & {
     readonly photos: EvaluationData;
+    readonly questions: R2Questions;
     all: EvaluationData | undefined;
   },
 ): Promise<ArmRun[]> {
-  const { tasks, onText, photos, all } = context;
+  const { tasks, questions, onText, photos, all } = context;
   const runs: ArmRun[] = [];
   for (const [i, { name, seed, runDir }] of jobs.entries()) {
     const onProgress = (text: string): void => onText(`evaluating ${name}, seed ${seed}: ${text}`, true);
     const isFirst = i === 0;
     const baseline = isFirst ? { baseline: 'random' as const } : {};
-    const report = await evaluate({ run: runDir, tasks, train: [], photos, ...baseline, onProgress });
+    const report = await evaluate({ run: runDir, tasks, r2: questions, train: [], photos, ...baseline, onProgress });
     const knnAll = async (random?: number): Promise<Pick<ArmRun, 'knnAll'>> => {
       if (all === undefined) return {};
       return {
@@ -205,7 +210,7 @@ function studyRun({ knnAll, ...run }: ArmRun): StudyRun {
 
 function writeComparison(path: string, comparison: StudyComparison): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
   } catch (error) {
     throw diskError(path, error);
   }

@@ -2,11 +2,12 @@
  * Checkpoints: RUN/checkpoints/step-N/{model,optimizer}.safetensors and state.json. A folder with that name is complete:
  * it is written under another name, flushed, and renamed.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { elementBytes, type Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { RunError } from '../errors.js';
+import { makeFolder } from '../makeFolder.js';
 import type { EngineFingerprint } from '../protocol/run.js';
 import { discard, diskError, flushFolder, requireFreeSpace, writeAtomic } from './files.js';
 
@@ -48,7 +49,7 @@ export function writeCheckpoint(runDir: string, checkpoint: Checkpoint, keep: nu
   requireFreeSpace(runDir, sizeBytes([...model.values(), ...optimizer.values()]));
   try {
     rmSync(partial, { recursive: true, force: true });
-    mkdirSync(partial, { recursive: true });
+    makeFolder(partial);
     saveSafetensors(join(partial, 'model.safetensors'), model);
     saveSafetensors(join(partial, 'optimizer.safetensors'), optimizer);
     const state: StateFile = {

@@ -1,10 +1,10 @@
 /** RUN/export: encoder and adapter as one safetensors file, and the configuration needed to use them. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Module } from '@halfway/torch/nn';
 import { saveSafetensors } from '@halfway/torch/io';
 import type { Config } from '../config/schema.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
+import { makeFolder } from '../makeFolder.js';
 import { diskError, writeAtomic } from './files.js';
 
 const EXPORT_VERSION = 1;
@@ -18,7 +18,7 @@ export function exportBackbone(runDir: string, network: Module, config: Config):
   const path = join(folder, 'backbone.safetensors');
   const exported = [...network.stateDict()].filter(([name]) => /^(encoder|adapter)\./.test(name));
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     saveSafetensors(path, new Map(exported), { format: 'halfway', version: String(EXPORT_VERSION) });
   } catch (error) {
     throw diskError(path, error);

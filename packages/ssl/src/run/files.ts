@@ -1,17 +1,6 @@
 /** Files of a run folder, written so that a reader or a crash never meets half of one. */
-import {
-  accessSync,
-  constants,
-  existsSync,
-  closeSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { RunError } from '../errors.js';
 
 /** Writes a file aside, flushes and renames it. Throws RunError naming the path when the disk does not take it. */
@@ -64,12 +53,12 @@ export function requireFreeSpace(folder: string, bytes: number): void {
 
 /** What to tell a user whose disk refused a file. */
 export function diskError(path: string, error: unknown): RunError {
-  const code = codeOf(error) === 'ENOENT' ? missingFolderCode(path) : codeOf(error);
+  const code = codeOf(error);
   const reason = error instanceof Error ? error.message : String(error);
   const advice =
     code === 'ENOSPC'
       ? 'the disk is full: make room and go on with --resume'
-      : code === 'EROFS' || code === 'EACCES' || code === 'EPERM'
+      : ['EROFS', 'EACCES', 'EPERM'].includes(code) || takesNoFiles(error)
         ? `${dirname(path)} cannot be written: choose another folder with --out`
         : code === 'ENOTDIR' || code === 'EEXIST'
           ? 'a file is in the way: choose another folder with --out'
@@ -77,16 +66,10 @@ export function diskError(path: string, error: unknown): RunError {
   return new RunError(`run: ${path} must be writable, got ${reason}; ${advice}`);
 }
 
-/** Node says that a folder is missing where it could not be made on a disk that is read-only: asks its parents. */
-function missingFolderCode(path: string): string {
-  let folder = resolve(path);
-  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
-  try {
-    accessSync(folder, constants.W_OK);
-    return 'ENOENT';
-  } catch (error) {
-    return codeOf(error);
-  }
+/** Some file systems, such as /proc, say of a new file that its folder is missing, which is there. */
+function takesNoFiles(error: unknown): boolean {
+  const path = error instanceof Error && 'path' in error ? String(error.path) : '';
+  return codeOf(error) === 'ENOENT' && existsSync(dirname(path));
 }
 
 function codeOf(error: unknown): string {

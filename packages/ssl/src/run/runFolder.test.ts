@@ -61,9 +61,11 @@ describe('RunFolder', () => {
     writeFileSync(file, '');
     expect(() => RunFolder.create(file, config)).toThrow('a file is in the way: choose another folder with --out');
     expect(() => RunFolder.create(join(file, 'run'), config)).toThrow('a file is in the way');
-    expect(() => RunFolder.create('/sys/halfway-test', config)).toThrow(
-      /cannot be written: choose another folder with --out/,
-    );
+    for (const path of ['/sys/halfway-test', '/proc/halfway-test', '/proc/halfway-test/run']) {
+      expect(() => RunFolder.create(path, config)).toThrow(
+        /^run: .* cannot be written: choose another folder with --out$/,
+      );
+    }
     expect(() => RunFolder.open(scratch)).toThrow(`run: must be the folder of a run, got ${scratch} without run.json`);
   });
 

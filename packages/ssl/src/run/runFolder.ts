@@ -6,7 +6,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,6 +16,7 @@ import { join } from 'node:path';
 import { configText, readConfigFile } from '../config/recipe.js';
 import type { Config } from '../config/schema.js';
 import { RunError } from '../errors.js';
+import { makeFolder } from '../makeFolder.js';
 import type { RunEvent } from '../protocol/events.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type RunManifest } from '../protocol/run.js';
@@ -39,8 +39,7 @@ export class RunFolder {
     requireEmpty(path);
     const folder = new RunFolder(path);
     try {
-      for (const name of ['checkpoints', 'images', 'export', 'reports'])
-        mkdirSync(join(path, name), { recursive: true });
+      for (const name of ['checkpoints', 'images', 'export', 'reports']) makeFolder(join(path, name));
     } catch (error) {
       throw diskError(path, error);
     }

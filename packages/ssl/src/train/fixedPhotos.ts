@@ -8,6 +8,7 @@ import { keep, scope } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch } from '../data/batch.js';
 import { writeContactSheet } from '../data/contactSheet.js';
+import type { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch } from '../data/device.js';
 import { sheetImages } from '../data/preview.js';
 import { Feed } from '../data/feed.js';
@@ -25,23 +26,17 @@ export class FixedPhotos {
     this.#batch = batch;
   }
 
-  /** Reads them; throws DataError when they cannot be. */
-  static async load(source: Source, config: Config, { views }: Objective): Promise<FixedPhotos> {
+  /** Reads them with a pool that has nothing else to do; throws DataError when they cannot be. */
+  static async load(pool: DecodePool, source: Source, config: Config, { views }: Objective): Promise<FixedPhotos> {
     const { seed, batch } = config.train;
     const numPhotos = Math.min(NUM_PHOTOS, batch);
-    const feed = await Feed.start({ source, views, config, seed, batch: numPhotos });
-    try {
-      const host = await feed.next();
-      const made = scope(() => {
-        const photos = deviceBatch(host, { views, config, seed });
-        for (const tensor of tensorsOf(photos)) keep(tensor);
-        return photos;
-      });
-      host.release();
-      return new FixedPhotos(made);
-    } finally {
-      await feed.close();
-    }
+    const feed = new Feed(pool, { source, views, config, seed, batch: numPhotos, endStep: 1 });
+    const host = await feed.next();
+    return scope(() => {
+      const photos = deviceBatch(host, { views, config, seed });
+      for (const tensor of tensorsOf(photos)) keep(tensor);
+      return new FixedPhotos(photos);
+    });
   }
 
   /** The objective's inspection of them. Call it in a scope. */

@@ -1,7 +1,7 @@
 /** What a training run carries from step to step. */
 import * as torch from '@halfway/torch';
 import type { Generator, Tensor } from '@halfway/torch';
-import type { ForwardContext, Parameter } from '@halfway/torch/nn';
+import type { Parameter, TrainingContext } from '@halfway/torch/nn';
 import { AdamW, type ParameterGroup } from '@halfway/torch/optim';
 import type { Config } from '../config/schema.js';
 import { createObjective } from '../objectives/create.js';
@@ -14,7 +14,7 @@ export interface TrainState {
   readonly objective: Objective;
   readonly parameters: readonly Parameter[];
   readonly optimizer: AdamW;
-  readonly context: ForwardContext;
+  readonly context: TrainingContext;
   /** Detached and in no scope; replaced by every step. */
   objectiveState: ObjectiveState;
 }
@@ -25,7 +25,7 @@ export interface TrainState {
  */
 export function createTrainState(
   config: Config,
-  computeDtype: ForwardContext['computeDtype'],
+  computeDtype: TrainingContext['computeDtype'],
   given?: Objective,
 ): TrainState {
   const rng = torch.generator(config.train.seed);

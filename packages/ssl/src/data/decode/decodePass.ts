@@ -35,8 +35,7 @@ export async function* decodePass(
     Array.from(indices.slice(chunk * batch, (chunk + 1) * batch)),
   );
   if (chunks.length === 0) return;
-  const layout = ringLayout(NUM_BANKS, batch, canvasPx);
-  const pool = await DecodePool.start({ request, layout, config, isCached: false });
+  const pool = new DecodePool(config);
   const submit = (chunk: number): Promise<FailedJob[]> => {
     const wanted = chunks[chunk] ?? [];
     const rendering = pool.render(
@@ -47,6 +46,7 @@ export async function* decodePass(
     return rendering;
   };
   try {
+    const ring = pool.assign({ request, layout: ringLayout(NUM_BANKS, batch, canvasPx), isCached: false });
     let current = submit(0);
     for (const [chunk, wanted] of chunks.entries()) {
       const following = submit(chunk + 1);
@@ -60,7 +60,7 @@ export async function* decodePass(
           ? []
           : [{ index, id: sample.id, path: sample.path, reason }];
       });
-      yield { ring: pool.ring, bank: chunk % NUM_BANKS, good, bad };
+      yield { ring, bank: chunk % NUM_BANKS, good, bad };
       current = following;
     }
   } finally {

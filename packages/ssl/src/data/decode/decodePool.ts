@@ -1,20 +1,23 @@
 /**
  * The decode processes and the ring they write into.
  *
+ * They are started before it is known what they will do, since it takes them a while to load what they need; `assign` says it,
+ * and can say something else later.
+ *
  * A photo always goes to the same process (index modulo their number), so that its decoded copy is found again there. What comes
  * out never depends on the number of processes.
  */
+import { ftruncateSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { createSharedMemory } from '@halfway/torch';
+import { createSharedMemory, mapSharedMemory, type SharedMemory } from '@halfway/torch';
 import type { Config } from '../../config/schema.js';
 import { Ring, type RingLayout } from '../ring.js';
 import { DecodeProcess } from './decodeProcess.js';
 import type { FailedJob, RenderJob, RenderRequest } from './messages.js';
 
-export interface PoolOptions {
+export interface PoolWork {
   readonly request: RenderRequest;
   readonly layout: RingLayout;
-  readonly config: Config['data'];
   /** Keep decoded photos for the next epoch, up to `data.cacheMB` and a quarter of the free memory. */
   readonly isCached: boolean;
 }
@@ -30,38 +33,44 @@ export function numDecodeProcesses(config: Config['data']): number {
 }
 
 export class DecodePool {
-  readonly ring: Ring;
+  private readonly config: Config['data'];
+  private readonly memory: SharedMemory;
+  private memoryBytes = 1;
   private readonly processes: readonly DecodeProcess[];
-  private readonly releaseMemory: () => void;
   private readonly stuckCheck: NodeJS.Timeout;
 
-  private constructor(ring: Ring, processes: readonly DecodeProcess[], releaseMemory: () => void) {
-    this.ring = ring;
-    this.processes = processes;
-    this.releaseMemory = releaseMemory;
-    this.stuckCheck = setInterval(() => processes.forEach((process) => process.endIfStuck()), STUCK_CHECK_MS);
+  /**
+   * Starts the processes. Close the pool when done with it, or the program does not end.
+   * @throws EngineNotFoundError; that a process cannot work is said by the first `render`.
+   */
+  constructor(config: Config['data']) {
+    this.config = config;
+    this.memory = createSharedMemory(this.memoryBytes); // processes inherit it; it grows to its ring when that is known
+    const { fd } = this.memory;
+    this.processes = Array.from({ length: numDecodeProcesses(config) }, () => new DecodeProcess(fd));
+    this.stuckCheck = setInterval(() => this.processes.forEach((process) => process.endIfStuck()), STUCK_CHECK_MS);
     this.stuckCheck.unref();
   }
 
   /**
-   * Starts the processes and waits until they can take jobs.
-   * @throws DataError when one cannot work; OutOfMemoryError when there is no room for the ring.
+   * Says what is made of the photos that are rendered from now on. Nothing of an earlier assignment may be in work: its pixels are
+   * written over.
+   * @returns the ring that they are rendered into
+   * @throws OutOfMemoryError when there is no room for it
    */
-  static async start({ request, layout, config, isCached }: PoolOptions): Promise<DecodePool> {
-    const shared = createSharedMemory(layout.totalBytes);
-    const ring = new Ring(shared.buffer, layout);
-    const numProcesses = numDecodeProcesses(config);
-    const cacheBytes = isCached ? Math.min(config.cacheMB * 1e6, process.availableMemory() / 4) / numProcesses : 0;
-    const start = { kind: 'start', request, layout, maxPixels: config.maxPixels, cacheBytes } as const;
-    const processes = Array.from({ length: numProcesses }, () => new DecodeProcess(start, ring, shared.fd));
-    const pool = new DecodePool(ring, processes, () => shared.close());
-    try {
-      await Promise.all(processes.map((process) => process.open()));
-    } catch (error) {
-      await pool.close();
-      throw error;
+  assign({ request, layout, isCached }: PoolWork): Ring {
+    if (layout.totalBytes > this.memoryBytes) {
+      ftruncateSync(this.memory.fd, layout.totalBytes);
+      this.memoryBytes = layout.totalBytes;
     }
-    return pool;
+    const ring = new Ring(mapSharedMemory(this.memory.fd, layout.totalBytes).buffer, layout);
+    const { maxPixels, cacheMB } = this.config;
+    const numProcesses = this.processes.length;
+    const cacheBytes = isCached ? Math.min(cacheMB * 1e6, process.availableMemory() / 4) / numProcesses : 0;
+    for (const process of this.processes) {
+      process.assign({ kind: 'assign', request, layout, maxPixels, cacheBytes }, ring);
+    }
+    return ring;
   }
 
   get pids(): readonly number[] {
@@ -80,6 +89,6 @@ export class DecodePool {
   async close(): Promise<void> {
     clearInterval(this.stuckCheck);
     await Promise.all(this.processes.map((process) => process.close()));
-    this.releaseMemory();
+    this.memory.close();
   }
 }

@@ -31,19 +31,24 @@ function newProcess(): { decoder: DecodeProcess; ring: Ring } {
   const layout = ringLayout(1, 4, [8]);
   const memory = createSharedMemory(layout.totalBytes);
   const ring = new Ring(memory.buffer, layout);
-  const request = { kind: 'square', sizePx: 8 } as const;
-  const decoder = new DecodeProcess({ kind: 'start', request, layout, maxPixels: 1e8, cacheBytes: 0 }, ring, memory.fd);
+  const decoder = new DecodeProcess(memory.fd);
   opened.push(decoder);
+  const request = { kind: 'square', sizePx: 8 } as const;
+  decoder.assign({ kind: 'assign', request, layout, maxPixels: 1e8, cacheBytes: 0 }, ring);
   return { decoder, ring };
 }
 
 const jobsOf = (source: Source, count: number) =>
   Array.from({ length: count }, (_, slot) => renderJob(source, { slot, index: slot, epoch: 0, drawnIndex: slot }));
 
+/** Renders a photo, which shows that the process can work. */
+const whenReady = async (decoder: DecodeProcess): Promise<void> => {
+  expect(await decoder.render(0, jobsOf(await photoSource(1), 1))).toEqual([]);
+};
+
 describe('a decode process', () => {
   it('writes pixels into the ring and answers with the jobs that failed, and why', async () => {
     const { decoder, ring } = newProcess();
-    await decoder.open();
     const source = await photoSource(3, { '01.jpg': 'x' });
     expect(await decoder.render(0, jobsOf(source, 3))).toMatchObject([
       { slot: 1, reason: 'not a photo: starts with "x"' },
@@ -67,7 +72,7 @@ describe('a decode process', () => {
 
   it('goes on when the keyboard or the scheduler signals its whole group', async () => {
     const { decoder } = newProcess();
-    await decoder.open();
+    await whenReady(decoder);
     const { pid = 0 } = decoder;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal);
     expect(await decoder.render(0, jobsOf(await photoSource(2), 2))).toEqual([]);
@@ -76,7 +81,7 @@ describe('a decode process', () => {
 
   it('is started again when it dies without work, at no cost', async () => {
     const { decoder } = newProcess();
-    await decoder.open();
+    await whenReady(decoder);
     const { pid = 0 } = decoder;
     process.kill(pid, 'SIGKILL');
     expect(await decoder.render(0, jobsOf(await photoSource(4), 4))).toEqual([]);
@@ -95,7 +100,7 @@ describe('a decode process', () => {
 
   it('costs the photo that it reads when it dies, and no other', async () => {
     const { decoder, ring } = newProcess();
-    await decoder.open();
+    await whenReady(decoder);
     const rendering = decoder.render(0, jobsOf(await slowly(), 2));
     await whenStarted(ring);
     process.kill(decoder.pid ?? 0, 'SIGSEGV');
@@ -107,7 +112,7 @@ describe('a decode process', () => {
 
   it('is ended when it reads one photo for two checks, and that photo is reported', async () => {
     const { decoder, ring } = newProcess();
-    await decoder.open();
+    await whenReady(decoder);
     const rendering = decoder.render(0, jobsOf(await slowly(), 2));
     await whenStarted(ring);
     for (let check = 0; check < 3; check++) decoder.endIfStuck();
@@ -118,12 +123,14 @@ describe('a decode process', () => {
 
   it('says why it cannot work', async () => {
     process.env['HALFWAY_ADDON'] = '/nowhere/halfway.node';
-    await expect(newProcess().decoder.open()).rejects.toThrow(/^data: a decode process cannot work: .*halfway\.node/);
+    await expect(whenReady(newProcess().decoder)).rejects.toThrow(
+      /^data: a decode process cannot work: .*halfway\.node/,
+    );
   });
 
   it('is given up when it dies at every start, with what it said', async () => {
     process.env['NODE_OPTIONS'] = '--require=/nowhere/module.cjs';
-    await expect(newProcess().decoder.open()).rejects.toThrow(
+    await expect(whenReady(newProcess().decoder)).rejects.toThrow(
       /must stay alive, got exit code 1 3 times in a row; [^]*Cannot find module/,
     );
   });
@@ -133,12 +140,14 @@ describe('a decode process', () => {
     const built = (path: string): string =>
       pathToFileURL(join(fileURLToPath(new URL('../../../dist/', import.meta.url)), path)).href;
     const program = `
+      import { DecodePool } from '${built('data/decode/decodePool.js')}';
       import { Feed } from '${built('data/feed.js')}';
       import { openSource } from '${built('data/sources/openSource.js')}';
       import { configSchema } from '${built('config/schema.js')}';
       const config = configSchema.parse({ data: { decodeProcesses: 2 } });
-      const feed = await Feed.start({ source: openSource(['${source}']), views: [{ name: 'v1', sizePx: 64 }], config, seed: 0, batch: 5000 });
-      process.stdout.write(feed.pids.join(' '));
+      const pool = new DecodePool(config.data);
+      const feed = new Feed(pool, { source: openSource(['${source}']), views: [{ name: 'v1', sizePx: 64 }], config, seed: 0, batch: 5000 });
+      process.stdout.write(pool.pids.join(' '));
       await feed.next();
       setInterval(() => undefined, 1000);`;
     const parent = spawn(process.execPath, ['--input-type=module', '--eval', program], {
@@ -149,7 +158,7 @@ describe('a decode process', () => {
     });
     expect(pids.map(isAlive)).toEqual([true, true]);
     parent.kill('SIGKILL');
-    for (let tries = 0; tries < 100 && pids.some(isAlive); tries++) await sleep(50);
+    for (let tries = 0; tries < 600 && pids.some(isAlive); tries++) await sleep(50);
     expect(pids.map(isAlive)).toEqual([false, false]);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * One decode process as its parent sees it: started, given jobs, started again when it dies.
+ * One decode process as its parent sees it: started, assigned, given jobs, started again when it dies.
  *
  * A process that dies costs the one photo that it was reading, which is reported like an unreadable file; its other jobs go
  * to its successor. A photo that is being read for minutes is treated the same way: its process is ended.
@@ -9,15 +9,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DataError } from '../../errors.js';
 import { type Ring, SLOT } from '../ring.js';
-import type { FailedJob, FromDecoder, RenderJob, ToDecoder } from './messages.js';
-
-export type StartMessage = Extract<ToDecoder, { kind: 'start' }>;
+import type { Assignment, FailedJob, FromDecoder, RenderJob, ToDecoder } from './messages.js';
 
 const MAX_STARTS_WITHOUT_WORK = 3;
-const CLOSE_MS = 2000; // a photo in work is finished or given up within this
 const STDERR_CHARS = 2000;
 
 interface Ticket {
+  readonly ring: Ring;
   readonly bank: number;
   readonly jobs: readonly RenderJob[];
   /** Jobs that a dead process took with it. */
@@ -26,10 +24,15 @@ interface Ticket {
   readonly reject: (error: Error) => void;
 }
 
+/** What a process was assigned to: sent again to its successor. */
+interface Work {
+  readonly assignment: Assignment;
+  readonly ring: Ring;
+}
+
 export class DecodeProcess {
-  private readonly start: StartMessage;
-  private readonly ring: Ring;
   private readonly ringFd: number;
+  private work: Work | undefined;
   private readonly tickets = new Map<number, Ticket>();
   private child: ChildProcess | undefined;
   private nextTicket = 0;
@@ -37,25 +40,27 @@ export class DecodeProcess {
   private isClosing = false;
   private failure: Error | undefined;
   private stderr = '';
-  private readonly whenReady: { resolve: () => void; reject: (error: Error) => void }[] = [];
   private watched = '';
 
-  constructor(start: StartMessage, ring: Ring, ringFd: number) {
-    this.start = start;
-    this.ring = ring;
+  /**
+   * Starts the process. It loads what it needs by itself; that it cannot work is said by the first `render`.
+   * @param ringFd the shared memory of all rings that it is assigned to
+   */
+  constructor(ringFd: number) {
     this.ringFd = ringFd;
+    this.spawn();
   }
 
   get pid(): number | undefined {
     return this.child?.pid;
   }
 
-  /** Starts the process; resolves when it can take jobs. @throws DataError when it cannot work. */
-  open(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.whenReady.push({ resolve, reject });
-      this.spawn();
-    });
+  /** Says what is made of the photos from now on, and where it goes. Everything rendered before must have been answered. */
+  assign(assignment: Assignment, ring: Ring): void {
+    if (this.tickets.size > 0)
+      throw new Error('internal: a decode process was assigned new work in the middle of its jobs');
+    this.work = { assignment, ring };
+    this.send(assignment);
   }
 
   /** Renders jobs into a bank; resolves with those whose photo cannot be read. @throws DataError when the process cannot work. */
@@ -65,17 +70,19 @@ export class DecodeProcess {
         reject(this.failure);
         return;
       }
-      for (const job of jobs) this.ring.setState(bank, job.slot, SLOT.waiting);
+      if (this.work === undefined) throw new Error('internal: a decode process was given jobs before it was assigned');
+      const { ring } = this.work;
+      for (const job of jobs) ring.setState(bank, job.slot, SLOT.waiting);
       this.nextTicket += 1;
-      this.tickets.set(this.nextTicket, { bank, jobs, lost: [], resolve, reject });
+      this.tickets.set(this.nextTicket, { ring, bank, jobs, lost: [], resolve, reject });
       this.send({ kind: 'render', ticket: this.nextTicket, bank, jobs });
     });
   }
 
   /** Ends the process when it still reads the photo that it read at the last call but one; called every half minute. */
   endIfStuck(): void {
-    const reading = [...this.tickets].flatMap(([ticket, { bank, jobs }]) =>
-      jobs.filter((job) => this.ring.state(bank, job.slot) === SLOT.started).map((job) => `${ticket}/${job.slot}/`),
+    const reading = [...this.tickets].flatMap(([ticket, { ring, bank, jobs }]) =>
+      jobs.filter((job) => ring.state(bank, job.slot) === SLOT.started).map((job) => `${ticket}/${job.slot}/`),
     );
     const now = reading.join(' ');
     const isStuck = now !== '' && this.watched === `${now}again`;
@@ -83,19 +90,15 @@ export class DecodeProcess {
     if (isStuck) this.child?.kill('SIGKILL');
   }
 
-  /** Ends the process; jobs that are not finished are rejected. */
+  /** Ends the process, which has nothing to lose; jobs that are not finished are rejected. */
   async close(): Promise<void> {
     this.isClosing = true;
-    this.fail(new DataError('data: the feed was closed; start another one'));
+    this.fail(new DataError('data: the decode processes were closed; start others'));
     const child = this.child;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
-      child.once('exit', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      if (child.connected) child.disconnect();
+    await new Promise((resolve) => {
+      child.once('exit', resolve);
+      child.kill('SIGKILL');
     });
   }
 
@@ -115,14 +118,11 @@ export class DecodeProcess {
     });
     child.once('error', (error) => this.died(child, error.message));
     child.once('exit', (code, signal) => this.died(child, signal ?? `exit code ${code ?? 0}`));
-    child.send(this.start, ignoreClosedChannel);
+    if (this.work !== undefined) this.send(this.work.assignment);
   }
 
   private hear(message: FromDecoder): void {
     switch (message.kind) {
-      case 'ready':
-        for (const { resolve } of this.whenReady.splice(0)) resolve();
-        return;
       case 'unable':
         this.fail(new DataError(`data: a decode process cannot work: ${message.message}`));
         return;
@@ -157,8 +157,8 @@ export class DecodeProcess {
 
   /** Gives the successor what the dead process had not finished, but for the photo that it was reading. */
   private resend(id: number, ticket: Ticket, how: string): void {
-    const { bank, jobs } = ticket;
-    const stateOf = (job: RenderJob): number => this.ring.state(bank, job.slot);
+    const { ring, bank, jobs } = ticket;
+    const stateOf = (job: RenderJob): number => ring.state(bank, job.slot);
     const culprits = jobs.filter((job) => stateOf(job) === SLOT.started);
     const lost = [
       ...ticket.lost,
@@ -166,12 +166,12 @@ export class DecodeProcess {
     ];
     const open = jobs.filter((job) => stateOf(job) === SLOT.waiting || stateOf(job) === SLOT.failed);
     if (culprits.length > 0) this.startsWithoutWork = 0; // the blame is the photo's
-    for (const { slot } of culprits) this.ring.setState(bank, slot, SLOT.failed);
+    for (const { slot } of culprits) ring.setState(bank, slot, SLOT.failed);
     if (open.length === 0) {
       ticket.resolve(lost);
       return;
     }
-    for (const { slot } of open) this.ring.setState(bank, slot, SLOT.waiting);
+    for (const { slot } of open) ring.setState(bank, slot, SLOT.waiting);
     this.tickets.set(id, { ...ticket, jobs: open, lost });
     this.send({ kind: 'render', ticket: id, bank, jobs: open });
   }
@@ -182,7 +182,6 @@ export class DecodeProcess {
 
   private fail(error: Error): void {
     this.failure ??= error;
-    for (const { reject } of this.whenReady.splice(0)) reject(error);
     for (const { reject } of this.tickets.values()) reject(error);
     this.tickets.clear();
   }

@@ -8,7 +8,7 @@ import { mapSharedMemory, setNumThreads } from '@halfway/torch';
 import sharp from 'sharp';
 import { Ring, SLOT } from '../ring.js';
 import { PhotoDecoder } from './decodePhoto.js';
-import type { FailedJob, FromDecoder, RenderJob, RenderRequest, ToDecoder } from './messages.js';
+import type { Assignment, FailedJob, FromDecoder, RenderJob, RenderRequest, ToDecoder } from './messages.js';
 import { PhotoCache } from './photoCache.js';
 import { PhotoFiles } from './photoFiles.js';
 import { renderPhoto, type UprightPhoto, uprightPhoto } from './renderPhoto.js';
@@ -23,14 +23,16 @@ class Decoder {
   private readonly cache: PhotoCache<UprightPhoto>;
   private readonly files = new PhotoFiles();
 
-  constructor(start: Extract<ToDecoder, { kind: 'start' }>) {
-    setNumThreads(1);
-    sharp.concurrency(1);
-    sharp.cache(false);
-    this.request = start.request;
-    this.ring = new Ring(mapSharedMemory(RING_FD, start.layout.totalBytes).buffer, start.layout);
-    this.decoder = new PhotoDecoder({ maxPixels: start.maxPixels });
-    this.cache = new PhotoCache(start.cacheBytes);
+  constructor({ request, layout, maxPixels, cacheBytes }: Assignment) {
+    this.request = request;
+    this.ring = new Ring(mapSharedMemory(RING_FD, layout.totalBytes).buffer, layout);
+    this.decoder = new PhotoDecoder({ maxPixels });
+    this.cache = new PhotoCache(cacheBytes);
+  }
+
+  dispose(): void {
+    for (const photo of this.cache.clear()) photo.pixels.dispose();
+    this.files.close();
   }
 
   async render(bank: number, jobs: readonly RenderJob[]): Promise<FailedJob[]> {
@@ -73,21 +75,39 @@ function main(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit(0));
   let decoder: Decoder | undefined;
-  let last = Promise.resolve();
-  process.on('message', (message: ToDecoder) => {
-    last = last.then(async () => {
-      if (message.kind === 'start') {
+  const hear = async (message: ToDecoder): Promise<void> => {
+    switch (message.kind) {
+      case 'assign':
+        decoder?.dispose();
         decoder = new Decoder(message);
-        send({ kind: 'ready' });
-      } else if (decoder !== undefined) {
-        send({ kind: 'rendered', ticket: message.ticket, failed: await decoder.render(message.bank, message.jobs) });
+        return;
+      case 'render': {
+        const failed = await decoder?.render(message.bank, message.jobs);
+        if (failed !== undefined) send({ kind: 'rendered', ticket: message.ticket, failed });
+        return;
       }
-    });
+      default:
+        message satisfies never;
+    }
+  };
+  let last: Promise<void> = Promise.resolve();
+  const next = (work: () => void | Promise<void>): void => {
+    last = last.then(work);
     last.catch((error: unknown) => {
+      if (!process.connected) return; // said already
       send({ kind: 'unable', message: error instanceof Error ? error.message : String(error) });
       process.disconnect();
     });
-  });
+  };
+  next(loadLibraries);
+  process.on('message', (message: ToDecoder) => next(() => hear(message)));
+}
+
+/** At once: the parent is still busy with what has to be known before it can send work. */
+function loadLibraries(): void {
+  setNumThreads(1); // loads the engine
+  sharp.concurrency(1);
+  sharp.cache(false);
 }
 
 main();

@@ -7,7 +7,7 @@ import type { RingLayout } from '../ring.js';
 import type { Source } from '../sources/source.js';
 import type { CropAugment, CropRequest } from '../views/plan.js';
 
-/** What is made of each photo; the same for all jobs of a pool. */
+/** What is made of each photo. */
 export type RenderRequest =
   /** Training views, planned by streams of (seed, epoch, index, view). */
   | {
@@ -45,14 +45,17 @@ export function renderJob(
   return { slot, index, path, offsetBytes, sizeBytes, epoch, drawnIndex };
 }
 
+/** What a process does with the photos that it is given from now on, and where their pixels go. */
+export interface Assignment {
+  readonly kind: 'assign';
+  readonly request: RenderRequest;
+  readonly layout: RingLayout;
+  readonly maxPixels: number;
+  readonly cacheBytes: number;
+}
+
 export type ToDecoder =
-  | {
-      readonly kind: 'start';
-      readonly request: RenderRequest;
-      readonly layout: RingLayout;
-      readonly maxPixels: number;
-      readonly cacheBytes: number;
-    }
+  | Assignment
   | { readonly kind: 'render'; readonly ticket: number; readonly bank: number; readonly jobs: readonly RenderJob[] };
 
 /** A job whose photo cannot be read. */
@@ -62,7 +65,6 @@ export interface FailedJob {
 }
 
 export type FromDecoder =
-  | { readonly kind: 'ready' }
   /** The process cannot work at all, and ends. */
   | { readonly kind: 'unable'; readonly message: string }
   | { readonly kind: 'rendered'; readonly ticket: number; readonly failed: readonly FailedJob[] };

@@ -30,4 +30,12 @@ export class PhotoCache<T extends Sized> {
     this.usedBytes += photo.bytes;
     return true;
   }
+
+  /** Gives all kept photos back. */
+  clear(): T[] {
+    const photos = [...this.kept.values()];
+    this.kept.clear();
+    this.usedBytes = 0;
+    return photos;
+  }
 }

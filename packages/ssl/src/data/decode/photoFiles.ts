@@ -24,6 +24,12 @@ export class PhotoFiles {
     }
   }
 
+  /** Closes the archives. */
+  close(): void {
+    for (const fd of this.open.values()) closeSync(fd);
+    this.open.clear();
+  }
+
   private archive(path: string): number {
     const known = this.open.get(path);
     if (known !== undefined) return known;

@@ -5,7 +5,16 @@
  * n images, A thetas an image, P parameters.
  */
 import { scope, type Tensor } from '@halfway/torch';
-import type { Border, Interval, R2ByParameter, R2Detail, R2Parameter, R2Report } from '../../protocol/report.js';
+import {
+  BORDERS,
+  R2_PARAMETERS,
+  type Border,
+  type ByParameter,
+  type Interval,
+  type R2Detail,
+  type R2Parameter,
+  type R2Report,
+} from '../../protocol/report.js';
 import { bootstrap, NUM_RESAMPLES, percentileInterval } from '../intervals.js';
 import type { ProgressListener } from '../progress.js';
 import { mlpHead } from './mlpHead.js';
@@ -75,7 +84,7 @@ export async function answersOf(
 }
 
 /**
- * The report of all answers: they are put side by side, one row an image, and the images are resampled once for all.
+ * The report of all answers, without what was not asked: they are put side by side, one row an image, and the images are resampled once for all.
  * Every answer must be about the same test images in the same order.
  */
 export function r2ReportOf(answers: readonly R2Answer[], protocol: string): R2Report {
@@ -94,13 +103,10 @@ export function r2ReportOf(answers: readonly R2Answer[], protocol: string): R2Re
     const interval = percentileInterval(replicates[which] ?? new Float64Array(0));
     return { parameter, border, head, ...scoreAt(sums, which), interval, chosen, transformedOnly };
   });
+  const asked = BORDERS.filter((border) => detail.some((row) => row.border === border));
   return {
-    inside: headline(detail, 'inside'),
-    zeros: headline(detail, 'zeros'),
-    intervals: {
-      inside: headlineIntervals(detail, replicates, 'inside'),
-      zeros: headlineIntervals(detail, replicates, 'zeros'),
-    },
+    ...Object.fromEntries(asked.map((border) => [border, headline(detail, border)])),
+    intervals: Object.fromEntries(asked.map((border) => [border, headlineIntervals(detail, replicates, border)])),
     detail,
     protocol,
   };
@@ -135,48 +141,46 @@ function sideBySide(answers: readonly R2Answer[]): {
 }
 
 /** The MLP's perDimensionMean of each parameter, and their mean. */
-function headline(detail: readonly R2Detail[], border: Border): R2ByParameter {
-  const value = (parameter: R2Parameter): number => {
-    const found = detail.find((d) => d.parameter === parameter && d.border === border && d.head === 'mlp');
-    if (found === undefined) throw new RangeError(`internal: evaluateR2: no answer for ${parameter}, ${border}`);
-    return found.perDimensionMean;
-  };
-  return byParameter(value, (values) => values.reduce((a, b) => a + b, 0) / values.length);
+function headline(detail: readonly R2Detail[], border: Border): ByParameter<number> {
+  return byParameter(
+    detail,
+    border,
+    ({ perDimensionMean }) => perDimensionMean,
+    (values) => values.reduce((a, b) => a + b, 0) / values.length,
+  );
 }
 
 function headlineIntervals(
   detail: readonly R2Detail[],
   replicates: readonly Float64Array[],
   border: Border,
-): Readonly<Record<R2Parameter | 'mean', Interval>> {
-  const replicatesOf = (parameter: R2Parameter): Float64Array => {
-    const which = detail.findIndex((d) => d.parameter === parameter && d.border === border && d.head === 'mlp');
-    return replicates[which] ?? new Float64Array(0);
-  };
+): ByParameter<Interval> {
   const meanOf = (all: readonly Float64Array[]): Float64Array =>
     Float64Array.from(
       { length: NUM_RESAMPLES },
       (_, i) => all.reduce((sum, one) => sum + (one[i] ?? 0), 0) / all.length,
     );
-  const values = byParameter(replicatesOf, meanOf);
-  return {
-    rotation: percentileInterval(values.rotation),
-    color: percentileInterval(values.color),
-    blur: percentileInterval(values.blur),
-    translation: percentileInterval(values.translation),
-    mean: percentileInterval(values.mean),
-  };
+  const values = byParameter(detail, border, (_, which) => replicates[which] ?? new Float64Array(0), meanOf);
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, percentileInterval(value)]));
 }
 
+/** What `valueOf` says of the MLP's answer for each parameter, and their mean if all parameters have one. */
 function byParameter<T>(
-  valueOf: (parameter: R2Parameter) => T,
+  detail: readonly R2Detail[],
+  border: Border,
+  valueOf: (row: R2Detail, which: number) => T,
   meanOf: (values: readonly T[]) => T,
-): Record<R2Parameter | 'mean', T> {
-  const rotation = valueOf('rotation');
-  const color = valueOf('color');
-  const blur = valueOf('blur');
-  const translation = valueOf('translation');
-  return { rotation, color, blur, translation, mean: meanOf([rotation, color, blur, translation]) };
+): ByParameter<T> {
+  const values = R2_PARAMETERS.flatMap((parameter): (readonly [R2Parameter, T])[] => {
+    const which = detail.findIndex((d) => d.parameter === parameter && d.border === border && d.head === 'mlp');
+    const row = detail[which];
+    return row === undefined ? [] : [[parameter, valueOf(row, which)]];
+  });
+  const isComplete = values.length === R2_PARAMETERS.length;
+  return {
+    ...Object.fromEntries(values),
+    ...(isComplete ? { mean: meanOf(values.map(([, value]) => value)) } : {}),
+  };
 }
 
 /** How the heads were made, in words. */

@@ -5,7 +5,7 @@
  */
 import { tensor } from '@halfway/torch';
 import type { Config } from '../../config/schema.js';
-import { DataError } from '../../errors.js';
+import { ConfigError, DataError } from '../../errors.js';
 import { BORDERS, R2_PARAMETERS, type Border, type R2Parameter, type R2Report } from '../../protocol/report.js';
 import { idsOf, type EvaluationData, type EvaluationPart } from '../evaluationData.js';
 import type { EncodedPhotos } from '../features.js';
@@ -17,7 +17,27 @@ import { selectImages, type PairSet } from './pairSet.js';
 import { describeRanges, drawThetas, scaleThetas } from './thetas.js';
 import type { TransformedFeatures } from './transformedFeatures.js';
 
+/** What is asked: the parameters, each under the borders. */
+export interface R2Questions {
+  readonly parameters: readonly R2Parameter[];
+  readonly borders: readonly Border[];
+}
+
+/**
+ * Questions in the order of reports, each once; all where nothing is named.
+ * @throws ConfigError when an empty list is named
+ */
+export function r2Questions({ parameters = R2_PARAMETERS, borders = BORDERS }: Partial<R2Questions> = {}): R2Questions {
+  if (parameters.length === 0 || borders.length === 0)
+    throw new ConfigError('eval: r2 needs at least one parameter and one border, got none; leave them out to ask all');
+  return {
+    parameters: R2_PARAMETERS.filter((parameter) => parameters.includes(parameter)),
+    borders: BORDERS.filter((border) => borders.includes(border)),
+  };
+}
+
 export interface RunR2Options {
+  readonly questions: R2Questions;
   readonly features: PhotoFeatures;
   readonly data: EvaluationData;
   readonly settings: Config['eval'];
@@ -25,11 +45,13 @@ export interface RunR2Options {
   readonly addSeconds: (part: string, seconds: number) => void;
 }
 
-/** Features of a part under one border. */
+/** Features of a part for one parameter under one border. */
 interface PartFeatures {
   readonly original: EncodedPhotos;
   readonly transformed: TransformedFeatures;
 }
+
+type EncodedParts = Readonly<Record<EvaluationPart['name'], PartFeatures>>;
 
 /** The photos that were readable, and how the training ones are split. */
 interface Readable {
@@ -39,37 +61,35 @@ interface Readable {
   readonly split: Partition; // positions among `train`
 }
 
-/** Scores every parameter under both borders. */
+/** Scores the parameters under the borders that are asked about. */
 export async function runR2(options: RunR2Options): Promise<R2Report> {
+  const { features, data, questions } = options;
   const answers: R2Answer[] = [];
   let readable: Readable | undefined;
-  for (const border of BORDERS) {
-    const train = await partFeatures(options, options.data.train, border);
-    const test = await partFeatures(options, options.data.test, border);
-    readable ??= readablePhotos(options.data, train, test);
-    requireSamePhotos(readable, train, test);
-    const start = performance.now();
-    for (const parameter of R2_PARAMETERS) {
-      answers.push(...(await answersOfParameter(options, readable, { train, test }, parameter, border)));
-    }
-    options.addSeconds('r2 heads', (performance.now() - start) / 1000);
-    for (const { transformed } of [train, test]) {
-      for (const parameter of R2_PARAMETERS) transformed.features[parameter].dispose();
+  for (const border of questions.borders) {
+    const train = await features.originals(data.train, border);
+    const test = await features.originals(data.test, border);
+    readable ??= readablePhotos(data, train, test);
+    for (const parameter of questions.parameters) {
+      const encoded = {
+        train: { original: train, transformed: await features.transformed(data.train, border, parameter) },
+        test: { original: test, transformed: await features.transformed(data.test, border, parameter) },
+      };
+      requireSamePhotos(readable, encoded);
+      const start = performance.now();
+      answers.push(...(await answersOfParameter(options, readable, encoded, parameter, border)));
+      options.addSeconds('r2 heads', (performance.now() - start) / 1000);
+      for (const { transformed } of [encoded.train, encoded.test]) transformed.features.dispose();
     }
   }
   if (readable === undefined) throw new Error('internal: runR2: no border');
   return r2ReportOf(answers, protocolOf(options, readable));
 }
 
-async function partFeatures(options: RunR2Options, part: EvaluationPart, border: Border): Promise<PartFeatures> {
-  const original = await options.features.originals(part, border);
-  return { original, transformed: await options.features.transformed(part, border) };
-}
-
 async function answersOfParameter(
   options: RunR2Options,
   readable: Readable,
-  encoded: { readonly train: PartFeatures; readonly test: PartFeatures },
+  encoded: EncodedParts,
   parameter: R2Parameter,
   border: Border,
 ): Promise<readonly R2Answer[]> {
@@ -102,7 +122,7 @@ function pairSet(
   const target = scaleThetas(transformation, drawThetas(transformation, ids, thetasPerImage));
   return {
     base: encoded.original.features,
-    transformed: encoded.transformed.features[parameter],
+    transformed: encoded.transformed.features,
     target: tensor(target, { shape: [ids.length * thetasPerImage, transformation.parameters.length] }),
     thetasPerImage,
   };
@@ -112,21 +132,21 @@ function tensorsOf({ base, transformed, target }: PairSet): PairSet['base'][] {
   return [base, transformed, target];
 }
 
-function readablePhotos(data: EvaluationData, train: PartFeatures, test: PartFeatures): Readable {
-  const ids = idsOf(data.train, train.original.indices);
+function readablePhotos(data: EvaluationData, train: EncodedPhotos, test: EncodedPhotos): Readable {
+  const ids = idsOf(data.train, train.indices);
   return {
-    train: train.original.indices,
-    test: test.original.indices,
-    shortSidesPx: [train.original.shortSidesPx, test.original.shortSidesPx],
+    train: train.indices,
+    test: test.indices,
+    shortSidesPx: [train.shortSidesPx, test.shortSidesPx],
     split: partitionById(ids, VALIDATION_FRACTION, 'validation'),
   };
 }
 
 /** A photo that was read at one time and not at another would shift the thetas of all that follow. */
-function requireSamePhotos(readable: Readable, train: PartFeatures, test: PartFeatures): void {
+function requireSamePhotos(readable: Readable, encoded: EncodedParts): void {
   for (const part of ['train', 'test'] as const) {
-    const encoded = part === 'train' ? train : test;
-    for (const indices of [encoded.original.indices, encoded.transformed.indices]) {
+    const { original, transformed } = encoded[part];
+    for (const { indices } of [original, transformed]) {
       const wanted = readable[part];
       if (indices.length === wanted.length && indices.every((index, i) => index === wanted[i])) continue;
       throw new DataError(
@@ -137,17 +157,35 @@ function requireSamePhotos(readable: Readable, train: PartFeatures, test: PartFe
   }
 }
 
-function protocolOf({ features, settings }: RunR2Options, readable: Readable): string {
+function protocolOf({ features, questions, settings }: RunR2Options, readable: Readable): string {
   const { split, test } = readable;
-  const canvas = features.renderingPx('inside');
-  const ranges = R2_PARAMETERS.map((parameter) => describeRanges(features.transformations[parameter])).join('; ');
+  const ranges = questions.parameters
+    .map((parameter) => describeRanges(features.transformations[parameter]))
+    .join('; ');
+  const left = [
+    ...R2_PARAMETERS.filter((parameter) => !questions.parameters.includes(parameter)),
+    ...BORDERS.filter((border) => !questions.borders.includes(border)),
+  ];
   return [
     `${settings.r2.anglesPerImage} thetas a photo, uniform, the same for every encoder (${ranges})`,
-    `inside: I and g(I) are the central ${features.sizePx} px of a ${canvas} px rendering${enlargedText(readable, canvas)}; ` +
-      `zeros: g fills the ${features.sizePx} px square with black`,
+    ...questions.borders.map((border) => borderText(features, border, readable)),
+    ...(left.length === 0 ? [] : [`not asked: ${left.join(', ')}`]),
     `split by photo, by hash of the id: ${split.kept.length} fit, ${split.heldOut.length} validation, ${test.length} test`,
     describeHeads(settings.r2),
   ].join('; ');
+}
+
+function borderText(features: PhotoFeatures, border: Border, readable: Readable): string {
+  const { sizePx } = features;
+  const canvas = features.renderingPx(border);
+  switch (border) {
+    case 'inside':
+      return `inside: I and g(I) are the central ${sizePx} px of a ${canvas} px rendering${enlargedText(readable, canvas)}`;
+    case 'zeros':
+      return `zeros: g fills the ${sizePx} px square with black`;
+    default:
+      return border satisfies never;
+  }
 }
 
 /** How many photos are too small for the rendering: what they show of detail is invented by the resize. */

@@ -6,7 +6,7 @@ import { R2_PARAMETERS } from '../../protocol/report.js';
 import type { SquareChunk } from '../features.js';
 import { insideCanvasPx, originalView, renderingPx, transformedView } from './borders.js';
 import { describeRanges, drawThetas, evaluationTransformations, scaleThetas } from './thetas.js';
-import { encodeTransformed, forEachParameter } from './transformedFeatures.js';
+import { encodeTransformed, type TransformedFeatures } from './transformedFeatures.js';
 
 const SIZE = 32;
 const transformations = evaluationTransformations(configSchema.parse({}).transform, SIZE);
@@ -102,27 +102,23 @@ describe('encodeTransformed', () => {
     }
     const small = evaluationTransformations(configSchema.parse({}).transform, 8);
     const brightness = (index: number, angle: number): number => (index === 5 ? 0.1 : -0.2) * (angle + 1);
-    const plan = {
-      ...{ numPhotos: 2, renderingPx: 8, sizePx: 8, thetasPerImage: 2, transformations: small },
-      thetasOf: (parameter: (typeof R2_PARAMETERS)[number], index: number): Float32Array => {
-        const width = small[parameter].parameters.length;
+    const encoded = (name: 'color' | 'rotation', firstParameter: typeof brightness): Promise<TransformedFeatures> => {
+      const transformation = small[name];
+      const width = transformation.parameters.length;
+      const thetasOf = (index: number): Float32Array => {
         const thetas = new Float32Array(2 * width);
-        if (parameter === 'color') [0, 1].forEach((angle) => (thetas[angle * width] = brightness(index, angle)));
+        [0, 1].forEach((angle) => (thetas[angle * width] = firstParameter(index, angle)));
         return thetas;
-      },
+      };
+      const plan = { numPhotos: 2, renderingPx: 8, sizePx: 8, thetasPerImage: 2, transformation, thetasOf };
+      return encodeTransformed(chunks(), plan, (images) => images.mean([2, 3]), 2);
     };
-    const encode = (images: Tensor): Tensor => images.mean([2, 3]);
-    const { features, indices } = await encodeTransformed(chunks(), plan, encode, 2);
+    const { features, indices } = await encoded('color', brightness);
     expect([...indices]).toEqual([5, 8]);
-    expect(features.color.shape).toEqual([4, 3]);
+    expect(features.shape).toEqual([4, 3]);
     const expected = [0.2 * 1.1, 0.2 * 1.2, 0.4 * 0.8, 0.4 * 0.6];
-    expectClose(features.color.select(1, 0), tensor(expected), 'brightness', 1e-5);
-    expectClose(features.rotation.select(1, 0), tensor([0.2, 0.2, 0.4, 0.4]), 'no rotation', 1e-5);
-  });
-});
-
-describe('forEachParameter', () => {
-  it('asks for each parameter once', () => {
-    expect(Object.keys(forEachParameter((name) => name))).toEqual([...R2_PARAMETERS]);
+    expectClose(features.select(1, 0), tensor(expected), 'brightness', 1e-5);
+    const unturned = await encoded('rotation', () => 0);
+    expectClose(unturned.features.select(1, 0), tensor([0.2, 0.2, 0.4, 0.4]), 'no rotation', 1e-5);
   });
 });

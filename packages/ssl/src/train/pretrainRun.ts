@@ -1,0 +1,259 @@
+/**
+ * A pretraining run from its configuration to its exported backbone: everything that can be wrong is found before the
+ * first step, everything that was done is in the run folder.
+ */
+import * as torch from '@halfway/torch';
+import type { Config } from '../config/schema.js';
+import type { DecodePool } from '../data/decode/decodePool.js';
+import { deviceBatch, type DeviceOptions } from '../data/device.js';
+import { Feed } from '../data/feed.js';
+import { openSource } from '../data/sources/openSource.js';
+import type { Source } from '../data/sources/source.js';
+import { RunError } from '../errors.js';
+import type { RunEvent } from '../protocol/events.js';
+import type { MetricRow } from '../protocol/metrics.js';
+import { RUN_VERSION, type EngineFingerprint, type PretrainSummary, type RunManifest } from '../protocol/run.js';
+import { readLatestCheckpoint, removePartialCheckpoints, writeCheckpoint } from '../run/checkpoint.js';
+import type { Checkpoint, UnloggedSteps } from '../run/checkpoint.js';
+import { exportBackbone } from '../run/exportBackbone.js';
+import { lockRun } from '../run/lock.js';
+import { RunFolder } from '../run/runFolder.js';
+import { headerText, paceText } from './describe.js';
+import { engineDifferences, prepareEngine } from './engine.js';
+import { FixedPhotos } from './fixedPhotos.js';
+import { Alarms } from './health.js';
+import { InterruptedError } from './interruptedError.js';
+import { trainLoop } from './loop.js';
+import type { PretrainOptions, PretrainProgress } from './pretrain.js';
+import { requireResumable } from './resume.js';
+import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
+import { summarize } from './summary.js';
+
+/** Trains and exports, with a pool of decode processes that the caller closes. */
+export async function pretrainOn(pool: DecodePool, options: PretrainOptions): Promise<PretrainSummary> {
+  const { config, out } = options;
+  const source = openSource(options.data);
+  const folder = options.resume === true ? RunFolder.open(out) : RunFolder.create(out, config);
+  const unlock = lockRun(out);
+  try {
+    const previous = options.resume === true ? folder.manifest() : undefined;
+    if (previous !== undefined) requireResumable(previous, folder.config(), config, source);
+    if (previous?.status === 'finished') return summaryOf(folder, config, previous);
+    removePartialCheckpoints(out);
+    return await new PretrainRun(options, pool, folder, source, previous).run();
+  } finally {
+    unlock();
+    folder.discardUnlessBegun();
+  }
+}
+
+class PretrainRun {
+  readonly #options: PretrainOptions;
+  readonly #config: Config;
+  readonly #pool: DecodePool;
+  readonly #folder: RunFolder;
+  readonly #source: Source;
+  readonly #alarms = new Alarms();
+  readonly #engine: EngineFingerprint;
+  readonly #state: TrainState;
+  readonly #startStep: number;
+  readonly #unlogged: UnloggedSteps;
+  #manifest: RunManifest;
+  /** Whether run.json is there: before it, a failure leaves no run behind. */
+  #hasBegun: boolean;
+
+  constructor(
+    options: PretrainOptions,
+    pool: DecodePool,
+    folder: RunFolder,
+    source: Source,
+    previous: RunManifest | undefined,
+  ) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#pool = pool;
+    this.#folder = folder;
+    this.#source = source;
+    const checkpoint = previous === undefined ? undefined : readLatestCheckpoint(folder.path);
+    this.#engine = prepareEngine(this.#config, checkpoint?.engine);
+    if (checkpoint !== undefined) this.#requireSameEngine(checkpoint);
+    this.#state = createTrainState(this.#config, this.#engine.computeDtype);
+    this.#startStep = checkpoint?.step ?? 0;
+    this.#hasBegun = previous !== undefined;
+    this.#unlogged = checkpoint?.unlogged ?? { names: [], rows: [] };
+    if (checkpoint !== undefined) {
+      restoreTrainState(this.#state, checkpoint);
+      folder.cutMetrics(this.#startStep);
+    }
+    const now = new Date().toISOString();
+    this.#manifest = {
+      version: RUN_VERSION,
+      status: 'running',
+      step: this.#startStep,
+      totalSteps: this.#config.train.steps,
+      recipe: options.recipe,
+      seed: this.#config.train.seed,
+      startedAt: previous?.startedAt ?? now,
+      updatedAt: now,
+      parameters: this.#state.objective.network.numParameters(),
+      engine: this.#engine,
+      data: source.fingerprint,
+    };
+  }
+
+  async run(): Promise<PretrainSummary> {
+    this.#tryCheckpoint();
+    const photos = await FixedPhotos.load(this.#pool, this.#source, this.#config, this.#state.objective);
+    try {
+      const feed = this.#startFeed();
+      torch.scope(() => torch.noGrad(() => photos.look(this.#state)));
+      this.#writeManifest({});
+      const text = headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective);
+      this.#folder.log(`\n${text}`);
+      this.#progress({ kind: 'header', text });
+      const left = `${this.#config.train.steps - this.#startStep} steps to go`;
+      if (this.#startStep === 0) this.#event('start', `starts, ${left}`);
+      else this.#event('resume', `goes on, ${left}`);
+      return this.#end(await this.#train(photos, feed));
+    } catch (error) {
+      if (this.#hasBegun && !(error instanceof InterruptedError)) this.#noteFailure(error);
+      throw error;
+    } finally {
+      photos.dispose();
+    }
+  }
+
+  /** Writes a checkpoint and reads it back: what cannot work fails here, before the first step. */
+  #tryCheckpoint(): void {
+    if (this.#startStep > 0) return; // it was read just now
+    this.#checkpoint(0, this.#unlogged);
+    const { model, optimizer } = readLatestCheckpoint(this.#folder.path);
+    for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
+  }
+
+  /** What decides the pixels of a batch, beside the photos. */
+  get #views(): DeviceOptions {
+    return { views: this.#state.objective.views, config: this.#config, seed: this.#config.train.seed };
+  }
+
+  /** Batches from the first step to the last; their photos are decoded from now on. */
+  #startFeed(): Feed {
+    const { batch, steps } = this.#config.train;
+    const range = { startStep: this.#startStep, endStep: steps };
+    return new Feed(this.#pool, { ...this.#views, config: this.#config, source: this.#source, batch, ...range });
+  }
+
+  async #train(photos: FixedPhotos, feed: Feed): Promise<number> {
+    const { steps } = this.#config.train;
+    let numBad = 0;
+    const reportBad = (): void => {
+      for (const { path, id, reason } of feed.bad.slice(numBad)) {
+        this.#event('badPhoto', `${path.endsWith(id) ? path : `${path} (${id})`}: ${reason}`);
+      }
+      numBad = feed.bad.length;
+    };
+    try {
+      return await trainLoop(this.#state, {
+        config: this.#config,
+        startStep: this.#startStep,
+        unlogged: this.#unlogged,
+        nextBatch: () => feed.next(),
+        toDevice: (host) => deviceBatch(host, this.#views),
+        onPace: (stepMs, step) => {
+          this.#manifest = { ...this.#manifest, step };
+          this.#event('estimate', paceText(stepMs, steps - step));
+        },
+        onRow: (row) => {
+          this.#onRow(row);
+          reportBad();
+        },
+        onImages: (step) => this.#images(photos, step),
+        onCheckpoint: (step, unlogged) => this.#checkpoint(step, unlogged),
+        signal: this.#options.signal ?? new AbortController().signal,
+      });
+    } finally {
+      reportBad();
+    }
+  }
+
+  #end(finished: number): PretrainSummary {
+    const { steps } = this.#config.train;
+    exportBackbone(this.#folder.path, this.#state.objective.network, this.#config);
+    if (finished < steps) {
+      this.#writeManifest({ status: 'interrupted', step: finished });
+      this.#event('stop', `stopped at step ${finished} of ${steps}`);
+      throw new InterruptedError(
+        `pretrain: stopped at step ${finished} of ${steps}, saved in ${this.#folder.path}; the same command with --resume goes on`,
+      );
+    }
+    this.#writeManifest({ status: 'finished', step: finished });
+    this.#event('finish', 'finished');
+    return summaryOf(this.#folder, this.#config, this.#manifest);
+  }
+
+  #onRow(row: MetricRow): void {
+    this.#manifest = { ...this.#manifest, step: row.step };
+    this.#folder.appendMetrics(row);
+    this.#progress({ kind: 'row', row, totalSteps: this.#config.train.steps });
+    for (const text of this.#alarms.ofRow(row, this.#config.train)) this.#event('alarm', text);
+  }
+
+  async #images(photos: FixedPhotos, step: number): Promise<void> {
+    const { figures, path } = await photos.inspect(this.#state, this.#folder.path, step);
+    const text = Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+    this.#manifest = { ...this.#manifest, step };
+    this.#event('image', [path, ...text].join(', '));
+    for (const alarm of this.#alarms.ofInspection(figures, step, this.#config.train.steps)) this.#event('alarm', alarm);
+  }
+
+  #checkpoint(step: number, unlogged: UnloggedSteps): void {
+    this.#folder.flushMetrics();
+    const checkpoint = { ...checkpointTensors(this.#state), step, unlogged, engine: this.#engine };
+    writeCheckpoint(this.#folder.path, checkpoint, this.#config.train.keepCheckpoints);
+    if (step === 0) return; // nothing has begun yet
+    this.#writeManifest({ step });
+    this.#event('checkpoint', `step-${step}`);
+  }
+
+  #requireSameEngine({ step, engine }: Checkpoint): void {
+    const differences = engineDifferences(engine, this.#engine);
+    if (differences === '') return;
+    if (this.#options.allowOtherEngine === true) {
+      this.#folder.appendEvent({ step, kind: 'alarm', message: `goes on with other bits: ${differences}` });
+      return;
+    }
+    throw new RunError(
+      `--resume: the engine must be the one that began the run, for the same bits, got ${differences}; ` +
+        'go on where it was begun, or accept other bits with --allow-other-engine',
+    );
+  }
+
+  /** Says in run.json why the run failed; where the disk is the reason, it cannot. */
+  #noteFailure(error: unknown): void {
+    try {
+      this.#writeManifest({ status: 'failed', message: error instanceof Error ? error.message : String(error) });
+    } catch {
+      return; // the first error is the one to tell
+    }
+  }
+
+  #event(kind: RunEvent['kind'], message: string): void {
+    const event = { step: this.#manifest.step, kind, message };
+    this.#folder.appendEvent(event);
+    this.#progress({ kind: 'event', event });
+  }
+
+  #progress(progress: PretrainProgress): void {
+    this.#options.onProgress?.(progress);
+  }
+
+  #writeManifest(change: Partial<RunManifest>): void {
+    this.#manifest = { ...this.#manifest, ...change, updatedAt: new Date().toISOString() };
+    this.#folder.writeManifest(this.#manifest);
+    this.#hasBegun = true;
+  }
+}
+
+function summaryOf(folder: RunFolder, { train }: Config, { step, parameters }: RunManifest): PretrainSummary {
+  return summarize({ path: folder.path, steps: step, parameters, batch: train.batch }, folder.metrics());
+}

@@ -2,11 +2,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   OutOfMemoryError,
   type Tensor,
+  empty,
   fused,
   generator,
   keep,
   memory,
   noGrad,
+  ones,
   randn,
   scope,
   tensor,
@@ -49,6 +51,46 @@ describe('memory', () => {
   it('a size no machine has is an error as well', () => {
     expect(() => zeros([2 ** 40, 2 ** 10])).toThrow(OutOfMemoryError);
     expect(() => zeros([2 ** 40, 2 ** 40])).toThrow(/zeros: /);
+  });
+
+  it('a request refused in the middle of backward leaves parameters and later steps as they were', () => {
+    const undisturbed = new SmallTraining();
+    const expected = [undisturbed.step(0), undisturbed.step(1)];
+    const training = new SmallTraining();
+    const losses = [training.step(0)];
+    const before = memory.stats();
+    const x = ones([64, 64]).requiresGrad_();
+    const loss = scope(() => x.mul(x).mul(x).sum());
+    memory.setBudget(memory.stats().liveBytes + x.numel * 4 + slackBytes); // two gradients of this size are needed at once
+    expect(() => loss.backward()).toThrow(OutOfMemoryError);
+    memory.setBudget(budget);
+    for (const tensor of [loss, x]) tensor.dispose();
+    losses.push(training.step(1));
+    expect(losses).toEqual(expected);
+    expect(memory.stats().liveTensors).toBe(before.liveTensors);
+    expect(memory.stats().liveBytes).toBeLessThan(before.liveBytes + slackBytes);
+  });
+
+  it('bytes read into V8 count too: more than the budget are an error, where V8 would end the process', () => {
+    const large = zeros([1]).expand([2 ** 32]);
+    memory.setBudget(2 ** 30);
+    expect(() => large.toBytes()).toThrow(OutOfMemoryError);
+    const half = empty([2 ** 28], { dtype: 'uint8' }); // its pages are never touched
+    memory.setBudget(memory.stats().liveBytes + 2 ** 27);
+    expect(() => half.toBytes()).toThrow(/^toBytes: it needs 268435456 bytes more/);
+    half.dispose();
+  });
+
+  it('a graph of 50,000 operators is walked and freed without recursion', () => {
+    const before = memory.stats();
+    scope(() => {
+      const x = tensor([2], { requiresGrad: true });
+      let y = x.mul(1);
+      for (let i = 0; i < 50_000; i++) y = y.add(1);
+      y.backward();
+      expect(x.grad?.item()).toBe(1);
+    });
+    expect(memory.stats().liveBytes - before.liveBytes).toBeLessThan(slackBytes);
   });
 
   it('a budget is a number of bytes', () => {

@@ -1,6 +1,9 @@
-// @halfway/torch/io: tensors in files.
+/**
+ * Tensors in files.
+ * @module io
+ */
 
 import '../tensor.js'; // makes the class known to what builds tensors, for who imports nothing else
 
-export { loadSafetensors, saveSafetensors, type SafetensorsFile } from './safetensors.js';
+export { type LoadOptions, type SafetensorsFile, loadSafetensors, saveSafetensors } from './safetensors.js';
 export { SafetensorsError } from './safetensorsError.js';

@@ -27,21 +27,31 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** What to read of a file. */
+export interface LoadOptions {
+  /** Only these tensors. Default: all. */
+  readonly names?: readonly string[];
+}
+
 // The length field.
 const LENGTH_BYTES = 8;
 
 /**
- * Reads a file whole.
- * Throws SafetensorsError when the file breaks a rule of the format; nothing of it is kept then. OutOfMemoryError when it does not fit.
+ * Reads a file, or some of its tensors; the header is checked whole.
+ * Throws SafetensorsError when the file breaks a rule of the format or has no tensor of a name asked for; nothing of it is kept then.
+ * OutOfMemoryError when the tensors do not fit.
  * @example const { tensors } = loadSafetensors('backbone.safetensors');
+ * @example loadSafetensors('backbone.safetensors', { names: ['head.weight'] });
  */
-export function loadSafetensors(path: string): SafetensorsFile {
+export function loadSafetensors(path: string, { names }: LoadOptions = {}): SafetensorsFile {
   if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return failIn(path)('must be an existing file');
   const file = openSync(path, 'r');
   const tensors = new Map<string, Tensor>();
   try {
     const { header, dataStart } = readHeader(path, file);
-    for (const entry of header.entries) tensors.set(entry.name, readTensor(path, file, entry, dataStart));
+    for (const entry of chosenEntries(path, header, names)) {
+      tensors.set(entry.name, readTensor(path, file, entry, dataStart));
+    }
     return { tensors, metadata: header.metadata };
   } catch (error) {
     for (const tensor of tensors.values()) tensor.dispose();
@@ -99,6 +109,22 @@ function readHeader(path: string, file: number): { header: SafetensorsHeader; da
   const dataStart = LENGTH_BYTES + Number(headerBytes);
   const json = readRange(file, LENGTH_BYTES, Number(headerBytes));
   return { header: parseHeader(path, json, fileBytes - dataStart), dataStart };
+}
+
+/** The entries of the names asked for, in the order of the file. */
+function chosenEntries(
+  path: string,
+  { entries }: SafetensorsHeader,
+  names?: readonly string[],
+): readonly TensorEntry[] {
+  if (names === undefined) return entries;
+  const missing = new Set(names);
+  const chosen = entries.filter(({ name }) => missing.delete(name));
+  if (missing.size > 0) {
+    const known = entries.map(({ name }) => name).join(', ');
+    failIn(path)(`must have the tensors ${[...missing].join(', ')}, got ${known.slice(0, 200)}`);
+  }
+  return chosen;
 }
 
 function readTensor(path: string, file: number, entry: TensorEntry, dataStart: number): Tensor {

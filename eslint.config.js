@@ -47,7 +47,7 @@ const policies = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '.peers/**', 'runs/**'] },
+  { ignores: ['**/dist/**', '**/node_modules/**', '.peers/**', 'runs/**', 'docs/api/**'] },
   {
     files: ['**/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
@@ -71,6 +71,11 @@ export default tseslint.config(
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
       ],
     },
+  },
+  {
+    // Programs whose only way to speak is the console.
+    files: ['examples/**/*.ts'],
+    rules: { 'no-console': 'off' },
   },
   {
     // Generated overloads follow PyTorch's schemas one by one.

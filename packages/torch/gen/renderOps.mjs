@@ -72,10 +72,12 @@ function listForm({ kind, listLength, elementIsOptional }) {
       return { type: 'readonly boolean[]', encode: (value) => `encode.booleans(${value})` };
     case 'int':
     case 'float':
-    case 'Scalar': {
-      const type = listLength > 0 ? 'readonly number[] | number' : 'readonly number[]';
-      return { type, encode: (value) => `encode.numbers(${value}${listLength > 1 ? `, ${listLength}` : ''})` };
-    }
+    case 'Scalar':
+      // One number stands for a list of one, or of as many as the schema says: `zeros(3)`, `x.view(-1)`, `x.any(1)`.
+      return {
+        type: 'readonly number[] | number',
+        encode: (value) => `encode.numbers(${value}${listLength > 1 ? `, ${listLength}` : ''})`,
+      };
     default:
       throw new Error(`a list of ${kind} has no TypeScript type`);
   }

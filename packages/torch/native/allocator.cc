@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <mutex>
@@ -38,25 +40,60 @@ void RaisePeak(size_t live) {
 
 // In front of every block: how much room it has. 64 bytes, so that what follows keeps the alignment that kernels
 // expect.
-struct alignas(64) BlockHeader {
-  size_t bytes;
-};
+constexpr size_t kHeaderBytes = 64;
 
-BlockHeader* HeaderOf(void* data) { return static_cast<BlockHeader*>(data) - 1; }
+char* HeaderOf(void* data) { return static_cast<char*>(data) - kHeaderBytes; }
 
+size_t RoomOf(void* data) {
+  size_t bytes = 0;
+  std::memcpy(&bytes, HeaderOf(data), sizeof(bytes));
+  return bytes;
+}
+
+void* WithHeader(void* block, size_t bytes) {
+  std::memcpy(block, &bytes, sizeof(bytes));
+  return static_cast<char*>(block) + kHeaderBytes;
+}
+
+constexpr size_t kPageBytes = 4096;
 constexpr size_t kHugePageBytes = 2 << 20;
 
-size_t MappedBytes(size_t bytes) {
-  constexpr size_t page = 4096;
-  return (bytes + sizeof(BlockHeader) + page - 1) / page * page;
+size_t MappedBytes(size_t bytes) { return (bytes + kHeaderBytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
+
+void* Map(size_t bytes) {
+  void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) Fail(ErrorKind::kOutOfMemory, "the system refused ", bytes, " bytes");
+  return mapped;
 }
+
+#ifdef __SANITIZE_ADDRESS__
+
+// AddressSanitizer does not see what libtorch's own loops touch. Here a block ends where a page begins that nobody may
+// touch, and its pages go with it: reading or writing beyond the end, or after it, ends the process on the spot.
+constexpr bool kKeepsBlocks = false;
+
+void* NewBlock(size_t bytes) {
+  const size_t mapped = MappedBytes(bytes);
+  char* block = static_cast<char*>(Map(mapped + kPageBytes));
+  mprotect(block + mapped, kPageBytes, PROT_NONE);
+  return WithHeader(block + mapped - bytes - kHeaderBytes, bytes);
+}
+
+void FreeBlock(void* data) {
+  const size_t bytes = RoomOf(data);
+  const size_t mapped = MappedBytes(bytes);
+  munmap(static_cast<char*>(data) + bytes - mapped, mapped + kPageBytes);
+}
+
+#else
+
+constexpr bool kKeepsBlocks = true;
 
 // Large blocks are mapped at a boundary of huge pages and ask for them: with 4 kB pages an element-wise operator spends
 // half of its time on address translation.
 void* MapBlock(size_t bytes) {
   const size_t wanted = MappedBytes(bytes);
-  void* mapped = mmap(nullptr, wanted + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) Fail(ErrorKind::kOutOfMemory, "the system refused ", bytes, " bytes");
+  void* mapped = Map(wanted + kHugePageBytes);
   const auto start = reinterpret_cast<uintptr_t>(mapped);
   const uintptr_t aligned = (start + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
   if (aligned > start) munmap(mapped, aligned - start);
@@ -67,25 +104,29 @@ void* MapBlock(size_t bytes) {
 }
 
 void* NewBlock(size_t bytes) {
-  void* block = bytes >= kHugePageBytes ? MapBlock(bytes) : c10::alloc_cpu(bytes + sizeof(BlockHeader));
-  auto* header = new (block) BlockHeader{bytes};
-  return header + 1;
+  return WithHeader(bytes >= kHugePageBytes ? MapBlock(bytes) : c10::alloc_cpu(bytes + kHeaderBytes), bytes);
 }
 
 void FreeBlock(void* data) {
-  BlockHeader* header = HeaderOf(data);
-  if (header->bytes >= kHugePageBytes) {
-    munmap(header, MappedBytes(header->bytes));
+  const size_t bytes = RoomOf(data);
+  if (bytes >= kHugePageBytes) {
+    munmap(HeaderOf(data), MappedBytes(bytes));
   } else {
-    c10::free_cpu(header);
+    c10::free_cpu(HeaderOf(data));
   }
 }
 
+#endif
+
 void Release(void* data) {
   if (data == nullptr) return;
-  const size_t bytes = HeaderOf(data)->bytes;
+  const size_t bytes = RoomOf(data);
   live_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-  Cache().Give(data, bytes);
+  if (kKeepsBlocks) {
+    Cache().Give(data, bytes);
+  } else {
+    FreeBlock(data);
+  }
 }
 
 // Frees kept blocks until what is held, live and kept, has room for `bytes` more: within the budget, and within twice
@@ -98,18 +139,21 @@ void MakeRoom(size_t bytes) {
   for (void* block : Cache().Evict(held - limit)) FreeBlock(block);
 }
 
+void ExpectWithinBudget(size_t requested) {
+  const size_t live = live_bytes.load(std::memory_order_relaxed);
+  const size_t budget = budget_bytes.load(std::memory_order_relaxed);
+  if (requested <= budget && live <= budget - requested) return;
+  Fail(ErrorKind::kOutOfMemory, "it needs ", requested, " bytes more, ", live, " of a budget of ", budget,
+       " are in use; use a smaller batch or size, or raise the budget with memory.setBudget");
+}
+
 class AccountingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t requested) override {
     if (requested == 0) return {nullptr, nullptr, &Release, c10::Device(c10::DeviceType::CPU)};
-    const size_t live = live_bytes.load(std::memory_order_relaxed);
-    const size_t budget = budget_bytes.load(std::memory_order_relaxed);
-    if (requested > budget || live > budget - requested) {
-      Fail(ErrorKind::kOutOfMemory, "it needs ", requested, " bytes more, ", live, " of a budget of ", budget,
-           " are in use; use a smaller batch or size, or raise the budget with memory.setBudget");
-    }
-    const size_t bytes = BlockCache::RoundUp(requested);
-    void* data = Cache().Take(bytes);
+    ExpectWithinBudget(requested);
+    const size_t bytes = kKeepsBlocks ? BlockCache::RoundUp(requested) : requested;
+    void* data = kKeepsBlocks ? Cache().Take(bytes) : nullptr;
     if (data == nullptr) {
       MakeRoom(bytes);
       data = NewBlock(bytes);
@@ -155,6 +199,15 @@ void InstallAllocator() {
     // Never freed: blocks outlive every environment, and static destructors of libtorch still use it.
     c10::SetCPUAllocator(new AccountingAllocator(), 1);
   });
+}
+
+void ExpectRoom(size_t bytes) {
+  constexpr size_t kAlwaysMapped = 32 << 20;  // by malloc, so that the probe touches nothing
+  if (bytes < kAlwaysMapped) return;
+  ExpectWithinBudget(bytes);
+  void* probe = std::malloc(bytes);
+  if (probe == nullptr) Fail(ErrorKind::kOutOfMemory, "the system refused ", bytes, " bytes");
+  std::free(probe);
 }
 
 MemoryStats ReadMemoryStats() { return {live_bytes, peak_bytes, budget_bytes, Cache().bytes()}; }

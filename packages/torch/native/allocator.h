@@ -17,6 +17,10 @@ struct MemoryStats {
 // Puts the allocator in the place of libtorch's; the first call of a process decides, later ones do nothing.
 void InstallAllocator();
 
+// Throws OutOfMemoryError when `bytes` outside of the allocator would exceed the budget or what the system gives. For
+// ArrayBuffers: when V8 cannot allocate one, it ends the process.
+void ExpectRoom(size_t bytes);
+
 MemoryStats ReadMemoryStats();
 void ResetPeakBytes();
 void EmptyCache();

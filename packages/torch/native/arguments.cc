@@ -245,13 +245,11 @@ c10::IValue Operand(const Invocation& call, const ArgumentRule& rule, size_t ind
 
 }  // namespace
 
-void PushOperands(const Invocation& call, const Operator& op, size_t first) {
+void PushOperands(const Invocation& call, const Operator& op, size_t first, std::vector<c10::IValue>& stack) {
   const size_t given = call.size() - first;
   if (given > op.arguments.size()) {
     Fail(ErrorKind::kTorch, "it takes ", op.arguments.size(), " arguments, got ", given);
   }
-  std::vector<c10::IValue>& stack = call.state().stack;
-  stack.clear();
   for (size_t i = 0; i < op.arguments.size(); ++i) stack.push_back(Operand(call, op.arguments[i], first + i));
 }
 

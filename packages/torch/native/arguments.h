@@ -15,6 +15,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "environment.h"
 
@@ -24,8 +25,8 @@ class Invocation;
 
 constexpr double kMaxExactInteger = 9007199254740992.0;  // 2^53: beyond it a JavaScript number is no longer exact
 
-// Fills state.stack with the operands of `op` from call[first] on.
-void PushOperands(const Invocation& call, const Operator& op, size_t first);
+// Appends the operands of `op` from call[first] on. It may run TypeScript: getters of the values.
+void PushOperands(const Invocation& call, const Operator& op, size_t first, std::vector<c10::IValue>& stack);
 
 // `self: float32 [2, 3], other: float32 [4]`, for the text of errors. Never throws.
 std::string DescribeOperands(const Invocation& call, const Operator& op);

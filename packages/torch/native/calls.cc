@@ -39,11 +39,14 @@ void PushResult(std::deque<c10::IValue>& results, const c10::IValue& value) {
 napi_value CallOperator(Invocation& call) {
   const Operator& op = OperatorAt(call, 0);
   Environment& state = call.state();
-  std::vector<c10::IValue>& stack = state.stack;
   call.active = &op;
-  auto clear = c10::make_scope_exit([&stack] { stack.clear(); });
+  std::vector<c10::IValue> stack = std::move(state.spare_stack);
+  auto give_back = c10::make_scope_exit([&] {
+    stack.clear();
+    state.spare_stack = std::move(stack);
+  });
+  PushOperands(call, op, 1, stack);
   state.results.clear();
-  PushOperands(call, op, 1);
   if (op.guard != nullptr) op.guard(stack);
   op.handle.callBoxed(&stack);
   if (op.in_place_argument >= 0) {

@@ -46,8 +46,11 @@ struct Environment {
   // Resolved operators by id; a deque, so that a reference stays good while others are added.
   std::deque<Operator> operators;
 
-  // The operands of the call under way, and what it returned beyond a single tensor until TypeScript has taken it.
-  std::vector<c10::IValue> stack;
+  // Memory for the operands of the next call. A call takes it out: to read an operand may run a getter, which may call
+  // an operator itself.
+  std::vector<c10::IValue> spare_stack;
+
+  // What a call returned beyond a single tensor, until TypeScript has taken it.
   std::deque<c10::IValue> results;
 
   // In: lists and wrapped numbers (src/dispatch.ts writes, arguments.cc reads). Out: one tensor's description

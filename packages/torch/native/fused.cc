@@ -38,6 +38,30 @@ void ExpectAlike(const TensorVector& params, const TensorVector& others) {
   }
 }
 
+// The same order in memory, where dimensions of size 1 have none.
+bool AreLaidOutAlike(const at::Tensor& a, const at::Tensor& b) {
+  return a.strides().equals(b.strides()) || (a.is_contiguous() && b.is_contiguous());
+}
+
+// The _fused_ kernels walk memory and ignore strides: what they write must have no gaps, and all the same order.
+void ExpectWalkable(const TensorVector& params, const TensorVector& written) {
+  ExpectAlike(params, written);
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (written[i].is_non_overlapping_and_dense() && AreLaidOutAlike(params[i], written[i])) continue;
+    Fail(ErrorKind::kShape, "tensor ", i, " must lie in memory without gaps and as its parameter, got strides ",
+         written[i].strides(), " and ", params[i].strides(), "; make both contiguous()");
+  }
+}
+
+// Gradients in the order of their parameters; those of `grad` may be expanded or transposed.
+TensorVector LaidOutAs(const TensorVector& params, TensorVector grads) {
+  ExpectAlike(params, grads);
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (!AreLaidOutAlike(params[i], grads[i])) grads[i] = at::empty_like(params[i]).copy_(grads[i]);
+  }
+  return grads;
+}
+
 void ExpectFlag(const std::optional<at::Tensor>& flag) {
   if (flag && (flag->numel() != 1 || flag->scalar_type() != at::kFloat)) {
     Fail(ErrorKind::kShape, "the flag must be one float32 number, got ", DescribeTensor(*flag));
@@ -57,12 +81,12 @@ void CountStep(const TensorVector& steps, const std::optional<at::Tensor>& found
 napi_value AdamwStep(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
   TensorVector params = call.Tensors(0);
-  TensorVector grads = call.Tensors(1);
   TensorVector exp_avgs = call.Tensors(2);
   TensorVector exp_avg_sqs = call.Tensors(3);
   TensorVector steps = call.Tensors(4);
   const std::optional<at::Tensor> found_inf = OptionalFlag(call, 10);
-  for (const TensorVector* list : {&grads, &exp_avgs, &exp_avg_sqs}) ExpectAlike(params, *list);
+  for (const TensorVector* list : {&params, &exp_avgs, &exp_avg_sqs}) ExpectWalkable(params, *list);
+  const TensorVector grads = LaidOutAs(params, call.Tensors(1));
   if (steps.size() != params.size()) Fail(ErrorKind::kShape, "needs one step count a parameter");
   for (const at::Tensor& step : steps) ExpectFlag(step);
   ExpectFlag(found_inf);
@@ -78,12 +102,12 @@ napi_value AdamwStep(Invocation& call) {
 napi_value SgdStep(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
   TensorVector params = call.Tensors(0);
-  TensorVector grads = call.Tensors(1);
   TensorVector buffers = call.Tensors(2);
   const double momentum = call.Number(4);
   const std::optional<at::Tensor> found_inf = OptionalFlag(call, 9);
-  ExpectAlike(params, grads);
-  if (momentum != 0 || !buffers.empty()) ExpectAlike(params, buffers);
+  ExpectWalkable(params, params);
+  if (momentum != 0 || !buffers.empty()) ExpectWalkable(params, buffers);
+  const TensorVector grads = LaidOutAs(params, call.Tensors(1));
   ExpectFlag(found_inf);
   if (params.empty()) return nullptr;
   at::_fused_sgd_(params, grads, buffers, call.Number(6), momentum, call.Number(3), call.Number(5), call.Flag(7),

@@ -62,10 +62,27 @@ napi_value GeneratorState(Invocation& call) {
   return buffer;
 }
 
+// A CPU generator draws state[next] and counts `left` down to refill the state: numbers that do not belong together
+// make it read beyond the end, which libtorch does not check. The layout is that of CPUGeneratorImplStateLegacy.
+void ExpectPositionInside(const at::Tensor& state) {
+  constexpr size_t left_at = 8;
+  constexpr size_t next_at = 16;
+  int32_t left = 0;
+  uint64_t next = 0;
+  if (!state.is_contiguous() || state.nbytes() < next_at + sizeof(next)) return;  // set_state says what is wrong
+  const auto* bytes = static_cast<const char*>(state.const_data_ptr());
+  std::memcpy(&left, bytes + left_at, sizeof(left));
+  std::memcpy(&next, bytes + next_at, sizeof(next));
+  if (left > 1 && next + left > at::MERSENNE_STATE_N + 1) {
+    Fail(ErrorKind::kTorch, "the bytes are no state: ", left, " numbers cannot be left from position ", next, " on");
+  }
+}
+
 // (handle, tensor of uint8)
 napi_value SetGeneratorState(Invocation& call) {
   at::Generator& generator = GeneratorAt(call, 0);
   const at::Tensor state = call.Tensor(1);
+  if (generator.device().is_cpu()) ExpectPositionInside(state);
   const std::scoped_lock lock(generator.mutex());
   generator.set_state(state);
   return nullptr;

@@ -1,9 +1,12 @@
 // See guards.h.
 #include "guards.h"
 
-#include <ATen/core/Tensor.h>
+#include <ATen/Functions.h>
+#include <ATen/ScalarOps.h>
 
 #include <array>
+#include <cmath>
+#include <limits>
 #include <string_view>
 
 #include "errors.h"
@@ -31,6 +34,85 @@ void CountOfParts(const Operands& operands) {
   }
 }
 
+// native_batch_norm(float32 [2, 2000000], weight [1]): takes one number a channel from what lies beyond the end.
+// native_batch_norm(float32 [2, 0]): divides by the number of channels. (input, tensors with one number a channel ...)
+void PerChannel(const Operands& operands) {
+  constexpr size_t kMostTensors = 4;  // weight, bias, mean, variance
+  const at::Tensor& input = operands[0].toTensor();
+  if (input.dim() < 2) return;  // libtorch says so
+  const int64_t channels = input.size(1);
+  if (channels == 0) Fail(ErrorKind::kShape, "there must be a channel, got the shape ", input.sizes());
+  for (size_t i = 1; i < operands.size() && i <= kMostTensors && !operands[i].isBool(); ++i) {
+    if (!operands[i].isTensor() || operands[i].toTensor().numel() == channels) continue;
+    Fail(ErrorKind::kShape, "weight, bias, mean and variance must have one number for each of ", channels,
+         " channels, got the shape ", operands[i].toTensor().sizes());
+  }
+}
+
+// _upsample_bilinear2d_aa(float32 [1, 3, 6, 5], [5, 2], scale 0.00001): where the scale does not belong to the sizes,
+// pixels far outside of the image are read and written. A scale that is not positive counts as none.
+void ExpectScale(int64_t input_px, int64_t output_px, const c10::IValue& scale) {
+  if (!scale.isDouble() || !(scale.toDouble() > 0)) return;
+  if (std::fabs(static_cast<double>(input_px) * scale.toDouble() - static_cast<double>(output_px)) <= 1) return;
+  Fail(ErrorKind::kShape, "a scale of ", scale.toDouble(), " does not make a size of ", output_px, " of ", input_px);
+}
+
+void ExpectScales(c10::IntArrayRef input_px, const c10::IValue& output_px, const c10::IValue* scales) {
+  const std::vector<int64_t> output = output_px.toIntVector();
+  if (input_px.size() != 4 || output.size() != 2) return;  // libtorch says so
+  for (const size_t i : {0, 1}) ExpectScale(input_px[2 + i], output[i], scales[i]);
+}
+
+// (self, output_size, align_corners, scales_h, scales_w, ...); the overload `vec` computes its scales itself
+void Antialiased(const Operands& operands) {
+  if (operands.size() >= 5) ExpectScales(operands[0].toTensor().sizes(), operands[1], &operands[3]);
+}
+
+// (grad_output, output_size, input_size, align_corners, scales_h, scales_w, ...)
+void AntialiasedBackward(const Operands& operands) {
+  ExpectScales(operands[2].toIntVector(), operands[1], &operands[4]);
+}
+
+// median(int32 [3, 3] of strides [0, 1], dim 0): other numbers than the tensor has, from beyond its end; in PyTorch
+// too. (self, dim, ...)
+void Median(const Operands& operands) {
+  const at::Tensor& self = operands[0].toTensor();
+  if (operands.size() < 2 || !operands[1].isInt() || self.dim() == 0) return;
+  const int64_t dim = operands[1].toInt();
+  if (dim < -self.dim() || dim >= self.dim()) return;  // libtorch says so
+  if (self.stride(dim) != 0 || self.size(dim) <= 1) return;
+  Fail(ErrorKind::kShape, "is not computed over an expanded dimension; use contiguous(), got strides ", self.strides());
+}
+
+bool HasTrap(const at::Tensor& dividend, const at::Tensor& divisor) {
+  const at::ScalarType dtype = at::result_type(dividend, divisor);
+  if (!dividend.is_cpu() || (dtype != at::kInt && dtype != at::kLong)) return false;
+  const int64_t lowest = dtype == at::kInt ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int64_t>::min();
+  return dividend.to(dtype).eq(lowest).logical_and(divisor.to(dtype).eq(-1)).any().item<bool>();
+}
+
+// div(int64 -2^63, -1, rounding_mode trunc): the quotient has no place in the dtype, which the processor answers with a
+// trap. (self, other, rounding_mode)
+void TruncatedQuotient(const Operands& operands) {
+  if (operands.size() < 3 || !operands[2].isString() || operands[2].toStringRef() != "trunc") return;
+  const at::Tensor& self = operands[0].toTensor();
+  const at::Tensor other =
+      operands[1].isTensor() ? operands[1].toTensor() : at::native::wrapped_scalar_tensor(operands[1].toScalar());
+  if (HasTrap(self, other)) {
+    Fail(ErrorKind::kDtype, "the lowest integer divided by -1 has no place in ", DtypeName(self.scalar_type()),
+         "; convert it first");
+  }
+}
+
+// _foreach_mul_.ScalarList([x], []), _foreach_copy([], [x]): trusts that the lists are of one length.
+void ListsAlike(const Operands& operands) {
+  for (const c10::IValue& operand : operands) {
+    if (!operand.isList() || operand.toListRef().size() == operands[0].toListRef().size()) continue;
+    Fail(ErrorKind::kShape, "the lists must have one length, got ", operands[0].toListRef().size(), " and ",
+         operand.toListRef().size());
+  }
+}
+
 struct Rule {
   std::string_view name;
   Guard guard;
@@ -38,14 +120,35 @@ struct Rule {
 
 constexpr std::array kGuards = {
     Rule{"aten::histc", Histc},
+    Rule{"aten::median", Median},
+    Rule{"aten::nanmedian", Median},
+    Rule{"aten::div", TruncatedQuotient},
+    Rule{"aten::div_", TruncatedQuotient},
+    Rule{"aten::divide", TruncatedQuotient},
+    Rule{"aten::divide_", TruncatedQuotient},
     Rule{"aten::chunk", CountOfParts},
     Rule{"aten::tensor_split", CountOfParts},
     Rule{"aten::unsafe_chunk", CountOfParts},
+    Rule{"aten::native_batch_norm", PerChannel},
+    Rule{"aten::_native_batch_norm_legit", PerChannel},
+    Rule{"aten::_native_batch_norm_legit_functional", PerChannel},
+    Rule{"aten::_native_batch_norm_legit_no_training", PerChannel},
+    Rule{"aten::_batch_norm_with_update", PerChannel},
+    Rule{"aten::_batch_norm_with_update_functional", PerChannel},
+    Rule{"aten::_batch_norm_no_update", PerChannel},
+    Rule{"aten::batch_norm_update_stats", PerChannel},
+    Rule{"aten::_upsample_bilinear2d_aa", Antialiased},
+    Rule{"aten::_upsample_bicubic2d_aa", Antialiased},
+    Rule{"aten::_upsample_lanczos2d_aa", Antialiased},
+    Rule{"aten::_upsample_bilinear2d_aa_backward", AntialiasedBackward},
+    Rule{"aten::_upsample_bicubic2d_aa_backward", AntialiasedBackward},
+    Rule{"aten::_upsample_lanczos2d_aa_backward", AntialiasedBackward},
 };
 
 }  // namespace
 
 Guard FindGuard(const std::string& name) {
+  if (name.starts_with("aten::_foreach_")) return ListsAlike;
   for (const Rule& rule : kGuards) {
     if (name == rule.name) return rule.guard;
   }

@@ -1,9 +1,11 @@
 // Memory that a parent and its child processes both see: an anonymous file, mapped on each side as an ArrayBuffer.
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "exports.h"
 #include "invocation.h"
@@ -33,13 +35,24 @@ void Unmap(napi_env, void*, void* hint) {
   delete mapping;
 }
 
+int FileAt(const Invocation& call, size_t index) {
+  const int64_t file = call.Integer(index);
+  if (file < 0 || file > std::numeric_limits<int>::max())
+    Fail(ErrorKind::kTorch, "must be a file descriptor, got ", file);
+  return static_cast<int>(file);
+}
+
+// Touching a map beyond the end of its file is a bus error in every process that maps it, so the file must keep its
+// size.
+constexpr int kKeepsSize = F_SEAL_SHRINK;
+
 // (bytes) -> file descriptor of a new anonymous file of that size, full of zeros; closed on exec unless handed on by
 // spawn
 napi_value CreateSharedFile(Invocation& call) {
   const size_t bytes = SizeAt(call, 0);
-  const int file = memfd_create("halfway", MFD_CLOEXEC);
+  const int file = memfd_create("halfway", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) FailSystem("memfd_create");
-  if (ftruncate(file, static_cast<off_t>(bytes)) != 0) {
+  if (ftruncate(file, static_cast<off_t>(bytes)) != 0 || fcntl(file, F_ADD_SEALS, kKeepsSize) != 0) {
     const int code = errno;
     close(file);
     errno = code;
@@ -51,12 +64,15 @@ napi_value CreateSharedFile(Invocation& call) {
 // (file descriptor, bytes) -> ArrayBuffer; unmapped when the buffer is collected. The descriptor may be closed before
 // that.
 napi_value MapSharedFile(Invocation& call) {
-  const int file = static_cast<int>(call.Integer(0));
+  const int file = FileAt(call, 0);
   const size_t bytes = SizeAt(call, 1);
-  // A map beyond the end of its file is a bus error at the first touch.
   const off_t end = lseek(file, 0, SEEK_END);
   if (end < 0) FailSystem("lseek");
   if (static_cast<size_t>(end) < bytes) Fail(ErrorKind::kTorch, "the file has ", end, " bytes, asked for ", bytes);
+  const int seals = fcntl(file, F_GET_SEALS);
+  if (seals < 0 && errno != EINVAL) FailSystem("fcntl");
+  if (seals < 0 || (seals & kKeepsSize) == 0)
+    Fail(ErrorKind::kTorch, "file ", file, " was not made by createSharedFile");
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (data == MAP_FAILED) FailSystem("mmap");
   auto* mapping = new Mapping{data, bytes};

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "allocator.h"
 #include "arguments.h"
 #include "exports.h"
 #include "invocation.h"
@@ -29,14 +30,14 @@ Bytes BytesAt(const Invocation& call, size_t index) {
   return bytes;
 }
 
-size_t CountElements(const std::vector<int64_t>& sizes) {
-  size_t count = 1;
+size_t CountBytes(const std::vector<int64_t>& sizes, at::ScalarType dtype) {
+  size_t bytes = c10::elementSize(dtype);
   for (int64_t size : sizes) {
     if (size < 0) Fail(ErrorKind::kShape, "sizes must not be negative, got ", at::IntArrayRef(sizes));
-    if (__builtin_mul_overflow(count, static_cast<size_t>(size), &count))
+    if (__builtin_mul_overflow(bytes, static_cast<size_t>(size), &bytes))
       Fail(ErrorKind::kShape, "the shape is too large");
   }
-  return count;
+  return bytes;
 }
 
 // (bytes: Uint8Array, dtype, sizes, device) -> handle; copies
@@ -45,7 +46,7 @@ napi_value FromBytes(Invocation& call) {
   const at::ScalarType dtype = DtypeOf(call.Number(1));
   const std::vector<int64_t> sizes = call.Integers(2);
   const at::Device device = DeviceOf(call.Number(3));
-  const size_t wanted = CountElements(sizes) * c10::elementSize(dtype);
+  const size_t wanted = CountBytes(sizes, dtype);
   if (bytes.size != wanted) {
     Fail(ErrorKind::kShape, "a ", DtypeName(dtype), " tensor of shape ", at::IntArrayRef(sizes), " has ", wanted,
          " bytes, got ", bytes.size);
@@ -60,6 +61,7 @@ napi_value ToBytes(Invocation& call) {
   const at::Tensor tensor = call.Tensor(0).detach().cpu().resolve_conj().resolve_neg().contiguous();
   void* data = nullptr;
   napi_value buffer = nullptr;
+  ExpectRoom(tensor.nbytes());
   Check(napi_create_arraybuffer(call.env(), tensor.nbytes(), &data, &buffer), "napi_create_arraybuffer");
   if (tensor.nbytes() > 0) std::memcpy(data, tensor.const_data_ptr(), tensor.nbytes());
   return buffer;

@@ -58,7 +58,7 @@ export function enableGrad<T>(fn: () => T): T {
 /**
  * Runs `fn` without anything that gradients need: `noGrad` whose small operators are some 10 % faster. What is made inside can never
  * take part in a computation with gradients: that is a TorchError. Synchronous; nests, and `enableGrad` inside changes nothing of it.
- * @example const logits = inferenceMode(() => model.forward(images, { computeDtype: 'float32', isTraining: false }));
+ * @example const logits = inferenceMode(() => model.forward(images, { train: false, computeDtype: 'float32' }));
  */
 export function inferenceMode<T>(fn: () => T): T {
   const addon = engine();

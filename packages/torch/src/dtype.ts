@@ -3,19 +3,31 @@
 import { DeviceError, DtypeError, TorchError } from './errors.js';
 
 /** What an element is, by PyTorch's names. */
-export type DType = keyof typeof dtypeNumbers;
+export type DType =
+  | 'uint8'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'float16'
+  | 'float32'
+  | 'float64'
+  | 'complex64'
+  | 'complex128'
+  | 'bool'
+  | 'bfloat16';
 
-/** Where a tensor lives. */
-export type Device = 'cpu' | `cuda:${number}`;
+/** Where a tensor lives; `cuda` alone is the current one of the GPUs, and a tensor's own `device` always has the number. */
+export type Device = 'cpu' | 'cuda' | `cuda:${number}`;
 
 /** In which order the elements of images lie in memory. */
-export type MemoryFormat = keyof typeof memoryFormatNumbers;
+export type MemoryFormat = 'contiguous' | 'preserve' | 'channelsLast' | 'channelsLast3d';
 
 /** How elements are stored; other layouts are not supported. */
 export type Layout = 'strided';
 
 // c10::ScalarType
-const dtypeNumbers = {
+const dtypeNumbers: Readonly<Record<DType, number>> = {
   uint8: 0,
   int8: 1,
   int16: 2,
@@ -28,10 +40,15 @@ const dtypeNumbers = {
   complex128: 10,
   bool: 11,
   bfloat16: 15,
-} as const;
+};
 
 // native/arguments.cc, MemoryFormatOf
-const memoryFormatNumbers = { contiguous: 0, preserve: 1, channelsLast: 2, channelsLast3d: 3 } as const;
+const memoryFormatNumbers: Readonly<Record<MemoryFormat, number>> = {
+  contiguous: 0,
+  preserve: 1,
+  channelsLast: 2,
+  channelsLast3d: 3,
+};
 
 const dtypeSizes: Readonly<Record<DType, number>> = {
   uint8: 1,
@@ -87,10 +104,8 @@ const indexesPerDevice = 1024; // native/arguments.cc
 const cudaType = 1; // c10::DeviceType::CUDA
 
 /** The addon's number of a device; undefined and null pass through. Throws DeviceError for anything but `cpu`, `cuda` and `cuda:<index>`. */
-export function deviceNumber<T extends Device | 'cuda' | undefined | null>(
-  device: T,
-): number | Extract<T, undefined | null>;
-export function deviceNumber(device: Device | 'cuda' | undefined | null): number | undefined | null {
+export function deviceNumber<T extends Device | undefined | null>(device: T): number | Extract<T, undefined | null>;
+export function deviceNumber(device: Device | undefined | null): number | undefined | null {
   if (device === undefined || device === null || device === 'cpu') return device === 'cpu' ? 0 : device;
   const index = /^cuda(?::(\d{1,3}))?$/.exec(shown(device));
   if (index === null) throw new DeviceError(`device: must be cpu or cuda:<index>, got ${shown(device)}`);

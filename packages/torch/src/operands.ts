@@ -143,18 +143,20 @@ export function onlyList(values: readonly number[]): number {
   return start;
 }
 
-const reductions = { none: 0, mean: 1, sum: 2 } as const; // at::Reduction
-const interpolations = { bilinear: 0, nearest: 1, bicubic: 2 } as const; // at::native::GridSamplerInterpolation
-const paddings = { zeros: 0, border: 1, reflection: 2 } as const; // at::native::GridSamplerPadding
-
 /** What a loss does with its elements. */
-export type Reduction = keyof typeof reductions;
+export type Reduction = 'none' | 'mean' | 'sum';
 /** How a grid sampler reads between pixels. */
-export type Interpolation = keyof typeof interpolations;
+export type Interpolation = 'bilinear' | 'nearest' | 'bicubic';
 /** What a grid sampler reads outside the image. */
-export type GridPadding = keyof typeof paddings;
+export type GridPadding = 'zeros' | 'border' | 'reflection';
 
-function choice<T extends string>(choices: Readonly<Record<T, number>>, value: T | Absent): number | Absent {
+type Choices<T extends string> = Readonly<Record<T, number>>;
+
+const reductions: Choices<Reduction> = { none: 0, mean: 1, sum: 2 }; // at::Reduction
+const interpolations: Choices<Interpolation> = { bilinear: 0, nearest: 1, bicubic: 2 }; // at::native::GridSamplerInterpolation
+const paddings: Choices<GridPadding> = { zeros: 0, border: 1, reflection: 2 }; // at::native::GridSamplerPadding
+
+function choice<T extends string>(choices: Choices<T>, value: T | Absent): number | Absent {
   if (value === undefined || value === null) return value;
   return Object.hasOwn(choices, value) ? choices[value] : refuse(`one of ${Object.keys(choices).join(' ')}`, value);
 }

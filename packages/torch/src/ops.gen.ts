@@ -1178,12 +1178,12 @@ export abstract class TensorMethods {
   }
 
   /** `aten::all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor` */
-  all(dim?: readonly number[], keepdim?: boolean): Tensor {
+  all(dim?: readonly number[] | number, keepdim?: boolean): Tensor {
     return tensorOf(invoke(op_all_dims, this.handle, encode.numbers(dim), keepdim));
   }
 
   /** `aten::any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor` */
-  any(dim?: readonly number[], keepdim?: boolean): Tensor {
+  any(dim?: readonly number[] | number, keepdim?: boolean): Tensor {
     return tensorOf(invoke(op_any_dims, this.handle, encode.numbers(dim), keepdim));
   }
 
@@ -1223,7 +1223,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor` */
-  countNonzero(dim: readonly number[]): Tensor {
+  countNonzero(dim: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_count_nonzero_dim_IntList, this.handle, encode.numbers(dim)));
   }
 
@@ -1303,7 +1303,11 @@ export abstract class TensorMethods {
   }
 
   /** `aten::tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor` */
-  tensordot(other: Tensor | Scalar, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor {
+  tensordot(
+    other: Tensor | Scalar,
+    dimsSelf: readonly number[] | number,
+    dimsOther: readonly number[] | number,
+  ): Tensor {
     return tensorOf(
       invoke(op_tensordot, this.handle, encode.operand(other), encode.numbers(dimsSelf), encode.numbers(dimsOther)),
     );
@@ -1327,7 +1331,7 @@ export abstract class TensorMethods {
   /** `aten::linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   linalgMatrixNorm(
     ord: Scalar,
-    dim?: readonly number[],
+    dim?: readonly number[] | number,
     keepdim?: boolean,
     { dtype }: { dtype?: DType | undefined } = {},
   ): Tensor {
@@ -1522,26 +1526,26 @@ export abstract class TensorMethods {
   }
 
   /** `aten::permute(Tensor(a) self, int[] dims) -> Tensor(a)` */
-  permute(dims: readonly number[]): Tensor {
+  permute(dims: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_permute, this.handle, encode.numbers(dims)));
   }
 
   /** `aten::movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)` */
   movedim(source: number, destination: number): Tensor;
   /** `aten::movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)` */
-  movedim(source: readonly number[], destination: readonly number[]): Tensor;
+  movedim(source: readonly number[] | number, destination: readonly number[] | number): Tensor;
   movedim(a0?: unknown, a1?: unknown): Tensor {
     if (typeof a0 === 'number' && typeof a1 === 'number') return movedimWithInt(this, a0 as never, a1 as never);
     return movedimWithIntlist(this, a0 as never, a1 as never);
   }
 
   /** `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)` */
-  reshape(shape: readonly number[]): Tensor {
+  reshape(shape: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_reshape, this.handle, encode.numbers(shape)));
   }
 
   /** `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
-  view(size: readonly number[]): Tensor {
+  view(size: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_view, this.handle, encode.numbers(size)));
   }
 
@@ -1551,12 +1555,12 @@ export abstract class TensorMethods {
   }
 
   /** `aten::unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)` */
-  unflatten(dim: number, sizes: readonly number[]): Tensor {
+  unflatten(dim: number, sizes: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_unflatten_int, this.handle, dim, encode.numbers(sizes)));
   }
 
   /** `aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)` */
-  expand(size: readonly number[], { implicit }: { implicit?: boolean | undefined } = {}): Tensor {
+  expand(size: readonly number[] | number, { implicit }: { implicit?: boolean | undefined } = {}): Tensor {
     return tensorOf(invoke(op_expand, this.handle, encode.numbers(size), implicit));
   }
 
@@ -1566,14 +1570,14 @@ export abstract class TensorMethods {
   }
 
   /** `aten::broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
-  broadcastTo(size: readonly number[]): Tensor {
+  broadcastTo(size: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_broadcast_to, this.handle, encode.numbers(size)));
   }
 
   /** `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)` */
   squeeze(dim: number): Tensor;
   /** `aten::squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)` */
-  squeeze(dim: readonly number[]): Tensor;
+  squeeze(dim: readonly number[] | number): Tensor;
   squeeze(a0?: unknown): Tensor {
     if (typeof a0 === 'number') return squeezeWithDim(this, a0 as never);
     return squeezeWithDims(this, a0 as never);
@@ -1617,17 +1621,17 @@ export abstract class TensorMethods {
   }
 
   /** `aten::as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a)` */
-  asStrided(size: readonly number[], stride: readonly number[], storageOffset?: number): Tensor {
+  asStrided(size: readonly number[] | number, stride: readonly number[] | number, storageOffset?: number): Tensor {
     return tensorOf(invoke(op_as_strided, this.handle, encode.numbers(size), encode.numbers(stride), storageOffset));
   }
 
   /** `aten::repeat(Tensor self, SymInt[] repeats) -> Tensor` */
-  repeat(repeats: readonly number[]): Tensor {
+  repeat(repeats: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_repeat, this.handle, encode.numbers(repeats)));
   }
 
   /** `aten::tile(Tensor self, SymInt[] dims) -> Tensor` */
-  tile(dims: readonly number[]): Tensor {
+  tile(dims: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_tile, this.handle, encode.numbers(dims)));
   }
 
@@ -1641,7 +1645,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::flip(Tensor self, int[] dims) -> Tensor` */
-  flip(dims: readonly number[]): Tensor {
+  flip(dims: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_flip, this.handle, encode.numbers(dims)));
   }
 
@@ -1651,7 +1655,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor` */
-  rot90(k?: number, dims?: readonly number[]): Tensor {
+  rot90(k?: number, dims?: readonly number[] | number): Tensor {
     return tensorOf(invoke(op_rot90, this.handle, k, encode.numbers(dims)));
   }
 
@@ -1677,7 +1681,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
-  resize_(size: readonly number[], { memoryFormat }: { memoryFormat?: MemoryFormat | undefined } = {}): this {
+  resize_(size: readonly number[] | number, { memoryFormat }: { memoryFormat?: MemoryFormat | undefined } = {}): this {
     invoke(op_resize_, this.handle, encode.numbers(size), memoryFormatNumber(memoryFormat));
     return refreshed(this);
   }
@@ -1711,7 +1715,7 @@ export abstract class TensorMethods {
   /** `aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]` */
   split(splitSize: number, dim?: number): Tensor[];
   /** `aten::split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]` */
-  split(splitSize: readonly number[], dim?: number): Tensor[];
+  split(splitSize: readonly number[] | number, dim?: number): Tensor[];
   split(a0?: unknown, a1?: unknown): Tensor[] {
     if (typeof a0 === 'number') return splitWith_Tensor(this, a0 as never, a1 as never);
     return splitWithSizes(this, a0 as never, a1 as never);
@@ -1726,7 +1730,7 @@ export abstract class TensorMethods {
   /** `aten::tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]` */
   tensorSplit(sections: number, dim?: number): Tensor[];
   /** `aten::tensor_split.indices(Tensor(a -> *) self, SymInt[] indices, int dim=0) -> Tensor(a)[]` */
-  tensorSplit(indices: readonly number[], dim?: number): Tensor[];
+  tensorSplit(indices: readonly number[] | number, dim?: number): Tensor[];
   tensorSplit(a0?: unknown, a1?: unknown): Tensor[] {
     if (typeof a0 === 'number') return tensorSplitWithSections(this, a0 as never, a1 as never);
     return tensorSplitWithIndices(this, a0 as never, a1 as never);
@@ -2413,11 +2417,11 @@ export abstract class TensorMethods {
   convolution(
     weight: Tensor,
     bias: Tensor | undefined,
-    stride: readonly number[],
-    padding: readonly number[],
-    dilation: readonly number[],
+    stride: readonly number[] | number,
+    padding: readonly number[] | number,
+    dilation: readonly number[] | number,
     transposed: boolean,
-    outputPadding: readonly number[],
+    outputPadding: readonly number[] | number,
     groups: number,
   ): Tensor {
     return tensorOf(
@@ -2438,7 +2442,7 @@ export abstract class TensorMethods {
 
   /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
   layerNorm(
-    normalizedShape: readonly number[],
+    normalizedShape: readonly number[] | number,
     weight?: Tensor,
     bias?: Tensor,
     eps?: number,
@@ -2459,7 +2463,7 @@ export abstract class TensorMethods {
 
   /** `aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)` */
   nativeLayerNorm(
-    normalizedShape: readonly number[],
+    normalizedShape: readonly number[] | number,
     weight: Tensor | undefined,
     bias: Tensor | undefined,
     eps: number,
@@ -2476,7 +2480,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
-  rmsNorm(normalizedShape: readonly number[], weight?: Tensor, eps?: number): Tensor {
+  rmsNorm(normalizedShape: readonly number[] | number, weight?: Tensor, eps?: number): Tensor {
     return tensorOf(
       invoke(op_rms_norm, this.handle, encode.numbers(normalizedShape), encode.optionalTensor(weight), eps),
     );
@@ -2688,7 +2692,7 @@ export abstract class TensorMethods {
   }
 
   /** `aten::affine_grid_generator(Tensor theta, SymInt[] size, bool align_corners) -> Tensor` */
-  affineGridGenerator(size: readonly number[], alignCorners: boolean): Tensor {
+  affineGridGenerator(size: readonly number[] | number, alignCorners: boolean): Tensor {
     return tensorOf(invoke(op_affine_grid_generator, this.handle, encode.numbers(size), alignCorners));
   }
 
@@ -2751,12 +2755,12 @@ export abstract class TensorMethods {
   }
 
   /** `aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor` */
-  pad(pad: readonly number[], mode?: string, value?: number): Tensor {
+  pad(pad: readonly number[] | number, mode?: string, value?: number): Tensor {
     return tensorOf(invoke(op_pad, this.handle, encode.numbers(pad), mode, value));
   }
 
   /** `aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor` */
-  constantPadNd(pad: readonly number[], value?: Scalar): Tensor {
+  constantPadNd(pad: readonly number[] | number, value?: Scalar): Tensor {
     return tensorOf(invoke(op_constant_pad_nd, this.handle, encode.numbers(pad), value));
   }
 
@@ -3021,7 +3025,7 @@ export function searchsorted(
 export function einsum(
   equation: string,
   tensors: readonly Tensor[],
-  { path }: { path?: readonly number[] | undefined } = {},
+  { path }: { path?: readonly number[] | number | undefined } = {},
 ): Tensor {
   return tensorOf(invoke(op_einsum, equation, encode.tensors(tensors), encode.numbers(path)));
 }
@@ -3132,7 +3136,7 @@ export function meshgrid(tensors: readonly Tensor[], options: { indexing: string
 
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(
-  size: readonly number[],
+  size: readonly number[] | number,
   { dtype, device }: { dtype?: DType | undefined; device?: Device | undefined } = {},
 ): Tensor {
   return tensorOf(invoke(op_zeros, encode.numbers(size), dtypeNumber(dtype), undefined, deviceNumber(device)));
@@ -3162,7 +3166,7 @@ export function zerosLike(
 
 /** `aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function ones(
-  size: readonly number[],
+  size: readonly number[] | number,
   { dtype, device }: { dtype?: DType | undefined; device?: Device | undefined } = {},
 ): Tensor {
   return tensorOf(invoke(op_ones, encode.numbers(size), dtypeNumber(dtype), undefined, deviceNumber(device)));
@@ -3216,7 +3220,7 @@ export function fullLike(
 
 /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function empty(
-  size: readonly number[],
+  size: readonly number[] | number,
   {
     dtype,
     device,
@@ -3313,7 +3317,7 @@ export function eye(a0?: unknown, a1?: unknown, a2?: unknown): Tensor {
 
 /** `aten::rand.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function rand(
-  size: readonly number[],
+  size: readonly number[] | number,
   {
     generator,
     dtype,
@@ -3334,7 +3338,7 @@ export function rand(
 
 /** `aten::randn.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function randn(
-  size: readonly number[],
+  size: readonly number[] | number,
   {
     generator,
     dtype,
@@ -3356,18 +3360,19 @@ export function randn(
 /** `aten::randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function randint(
   high: number,
-  size: readonly number[],
+  size: readonly number[] | number,
   options?: { generator?: Generator | undefined; dtype?: DType | undefined; device?: Device | undefined },
 ): Tensor;
 /** `aten::randint.low_generator(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function randint(
   low: number,
   high: number,
-  size: readonly number[],
+  size: readonly number[] | number,
   options?: { generator?: Generator | undefined; dtype?: DType | undefined; device?: Device | undefined },
 ): Tensor;
 export function randint(a0?: unknown, a1?: unknown, a2?: unknown, a3?: unknown): Tensor {
-  if (Array.isArray(a1) && encode.isOptions(a2)) return randintWithGenerator(a0 as never, a1 as never, a2 as never);
+  if ((Array.isArray(a1) || typeof a1 === 'number') && encode.isOptions(a2))
+    return randintWithGenerator(a0 as never, a1 as never, a2 as never);
   return randintWithLowGenerator(a0 as never, a1 as never, a2 as never, a3 as never);
 }
 
@@ -3579,11 +3584,11 @@ export function convolution(
   input: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
-  stride: readonly number[],
-  padding: readonly number[],
-  dilation: readonly number[],
+  stride: readonly number[] | number,
+  padding: readonly number[] | number,
+  dilation: readonly number[] | number,
   transposed: boolean,
-  outputPadding: readonly number[],
+  outputPadding: readonly number[] | number,
   groups: number,
 ): Tensor {
   return tensorOf(
@@ -3605,7 +3610,7 @@ export function convolution(
 /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
 export function layerNorm(
   input: Tensor,
-  normalizedShape: readonly number[],
+  normalizedShape: readonly number[] | number,
   weight?: Tensor,
   bias?: Tensor,
   eps?: number,
@@ -3627,7 +3632,7 @@ export function layerNorm(
 /** `aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)` */
 export function nativeLayerNorm(
   input: Tensor,
-  normalizedShape: readonly number[],
+  normalizedShape: readonly number[] | number,
   weight: Tensor | undefined,
   bias: Tensor | undefined,
   eps: number,
@@ -3644,7 +3649,12 @@ export function nativeLayerNorm(
 }
 
 /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
-export function rmsNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor, eps?: number): Tensor {
+export function rmsNorm(
+  input: Tensor,
+  normalizedShape: readonly number[] | number,
+  weight?: Tensor,
+  eps?: number,
+): Tensor {
   return tensorOf(
     invoke(op_rms_norm, encode.tensor(input), encode.numbers(normalizedShape), encode.optionalTensor(weight), eps),
   );
@@ -3819,7 +3829,7 @@ export function gridSampler2d(
 }
 
 /** `aten::affine_grid_generator(Tensor theta, SymInt[] size, bool align_corners) -> Tensor` */
-export function affineGridGenerator(theta: Tensor, size: readonly number[], alignCorners: boolean): Tensor {
+export function affineGridGenerator(theta: Tensor, size: readonly number[] | number, alignCorners: boolean): Tensor {
   return tensorOf(invoke(op_affine_grid_generator, encode.tensor(theta), encode.numbers(size), alignCorners));
 }
 
@@ -4084,7 +4094,11 @@ function movedimWithInt(self: TensorMethods, source: number, destination: number
   return tensorOf(invoke(op_movedim_int, self.handle, source, destination));
 }
 
-function movedimWithIntlist(self: TensorMethods, source: readonly number[], destination: readonly number[]): Tensor {
+function movedimWithIntlist(
+  self: TensorMethods,
+  source: readonly number[] | number,
+  destination: readonly number[] | number,
+): Tensor {
   return tensorOf(invoke(op_movedim_intlist, self.handle, encode.numbers(source), encode.numbers(destination)));
 }
 
@@ -4092,7 +4106,7 @@ function squeezeWithDim(self: TensorMethods, dim: number): Tensor {
   return tensorOf(invoke(op_squeeze_dim, self.handle, dim));
 }
 
-function squeezeWithDims(self: TensorMethods, dim: readonly number[]): Tensor {
+function squeezeWithDims(self: TensorMethods, dim: readonly number[] | number): Tensor {
   return tensorOf(invoke(op_squeeze_dims, self.handle, encode.numbers(dim)));
 }
 
@@ -4119,7 +4133,7 @@ function splitWith_Tensor(self: TensorMethods, splitSize: number, dim?: number):
   return takeTensors();
 }
 
-function splitWithSizes(self: TensorMethods, splitSize: readonly number[], dim?: number): Tensor[] {
+function splitWithSizes(self: TensorMethods, splitSize: readonly number[] | number, dim?: number): Tensor[] {
   invoke(op_split_sizes, self.handle, encode.numbers(splitSize), dim);
   return takeTensors();
 }
@@ -4129,7 +4143,7 @@ function tensorSplitWithSections(self: TensorMethods, sections: number, dim?: nu
   return takeTensors();
 }
 
-function tensorSplitWithIndices(self: TensorMethods, indices: readonly number[], dim?: number): Tensor[] {
+function tensorSplitWithIndices(self: TensorMethods, indices: readonly number[] | number, dim?: number): Tensor[] {
   invoke(op_tensor_split_indices, self.handle, encode.numbers(indices), dim);
   return takeTensors();
 }
@@ -4279,7 +4293,7 @@ function eyeWithM(
 
 function randintWithGenerator(
   high: number,
-  size: readonly number[],
+  size: readonly number[] | number,
   {
     generator,
     dtype,
@@ -4302,7 +4316,7 @@ function randintWithGenerator(
 function randintWithLowGenerator(
   low: number,
   high: number,
-  size: readonly number[],
+  size: readonly number[] | number,
   {
     generator,
     dtype,

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { type Tensor, generator, memory, randn, scope } from '../index.js';
 import { expectNoLeak } from '../testing/index.js';
-import { BatchNorm1d, type ForwardContext, Linear, Sequential, activationCheckpoint, dropout, relu } from './index.js';
+import {
+  BatchNorm1d,
+  type ForwardContext,
+  Linear,
+  Sequential,
+  type TrainingContext,
+  activationCheckpoint,
+  dropout,
+  relu,
+} from './index.js';
 
 const width = 6;
 
@@ -20,7 +29,7 @@ function makeBlocks(): Sequential[] {
   );
 }
 
-const makeContext = (): ForwardContext => ({ train: true, rng: generator(9), computeDtype: 'float32' });
+const makeContext = (): TrainingContext => ({ train: true, rng: generator(9), computeDtype: 'float32' });
 const makeInput = (): Tensor => randn([7, width], { generator: generator(2) }).requiresGrad_();
 const lossOf = (y: Tensor, ctx: ForwardContext): Tensor => dropout(y.square(), 0.5, ctx).mean();
 

@@ -32,8 +32,7 @@ export interface ActivationCheckpoint {
  * first.backward();
  */
 export function activationCheckpoint(layer: Layer, x: Tensor, ctx: ForwardContext): ActivationCheckpoint {
-  const { rng } = ctx;
-  const drawsBefore = rng.getState();
+  const drawsBefore = ctx.rng?.getState();
   const output = scope(() => noGrad(() => layer.forward(x, ctx).detach())).requiresGrad_();
   const backward = (): void => {
     scope(() => {
@@ -43,17 +42,22 @@ export function activationCheckpoint(layer: Layer, x: Tensor, ctx: ForwardContex
           'activationCheckpoint: output must have a gradient, got none; run the backward pass of what follows first',
         );
       }
-      const drawsAfter = rng.getState();
+      const drawsAfter = ctx.rng?.getState();
       const buffers = layer.buffers().map((buffer) => [buffer, buffer.clone()] as const);
       try {
-        rng.setState(drawsBefore);
+        restoreDraws(ctx, drawsBefore);
         const y = layer.forward(x, ctx);
         if (y.requiresGrad) y.backward(gradient);
       } finally {
-        rng.setState(drawsAfter);
+        restoreDraws(ctx, drawsAfter);
         noGrad(() => buffers.forEach(([buffer, before]) => buffer.copy_(before)));
       }
     });
   };
   return { output, backward };
+}
+
+/** Sets the generator back, where there is one. */
+function restoreDraws({ rng }: ForwardContext, state: Uint8Array | undefined): void {
+  if (state !== undefined) rng?.setState(state);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Tensor, generator, grad, randn, scaledDotProductAttention, scope } from '../index.js';
+import { type Tensor, generator, grad, ones, randn, scaledDotProductAttention, scope } from '../index.js';
 import { expectClose, gradientCheck } from '../testing/index.js';
 import { attend, attendByProducts } from './attend.js';
 
@@ -45,12 +45,43 @@ describe('attend', () => {
       open.select(2, 1).fill_(false);
       const added = randn([4, 6], { generator: rng, dtype: 'float64' });
       for (const mask of [open, added]) {
-        const [products, fused] = [attendByProducts(...leaves, mask), scaledDotProductAttention(...leaves, mask)];
+        const [products, fused] = [attendByProducts(...leaves, { mask }), scaledDotProductAttention(...leaves, mask)];
         expectClose(products, fused);
         expect(products.select(2, 1).abs().sum().item() === 0).toBe(mask === open);
         const gradients = [products, fused].map((y) => grad([y.square().sum()], leaves) as Tensor[]);
         gradients[0]?.forEach((gradient, i) => expectClose(gradient, gradients[1]?.[i] ?? Number.NaN));
       }
+    });
+  });
+
+  it.each([5, 3, 8])(
+    'both ways are causal alike with %d keys for 5 tokens: what comes after does not count',
+    (numKeys) => {
+      scope(() => {
+        const rng = generator(5);
+        const leaves = [5, numKeys, numKeys].map((tokens) =>
+          randn([2, 3, tokens, 4], { generator: rng, dtype: 'float64' }).requiresGrad_(),
+        ) as [Tensor, Tensor, Tensor];
+        const [q, k, v] = leaves;
+        const [products, fused] = [
+          attendByProducts(...leaves, { isCausal: true }),
+          attend(...leaves, { isCausal: true }),
+        ];
+        expectClose(products, fused);
+        const gradients = [products, fused].map((y) => grad([y.square().sum()], leaves) as Tensor[]);
+        gradients[0]?.forEach((gradient, i) => expectClose(gradient, gradients[1]?.[i] ?? Number.NaN));
+        // Token 1 by itself, from its two keys.
+        expectClose(fused.narrow(2, 1, 1), attend(q.narrow(2, 1, 1), k.narrow(2, 0, 2), v.narrow(2, 0, 2)));
+      });
+    },
+  );
+
+  it('refuses a mask together with isCausal', () => {
+    scope(() => {
+      const mask = ones([5, 5], { dtype: 'bool' });
+      expect(() => attend(...inputs('float32'), { mask, isCausal: true })).toThrow(
+        'attend: takes a mask or isCausal, got both',
+      );
     });
   });
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type Tensor, generator, ones, scope } from '../index.js';
+import { type Generator, type Tensor, generator, ones, scope } from '../index.js';
 import { Fixture } from '../testing/fixture.case.js';
 import { expectClose, gradientCheck } from '../testing/index.js';
 import { type ForwardContext, dropPath, dropout, dropout2d } from './index.js';
 
 const fixture = new Fixture('nn');
-const context = (train: boolean, seed = 5): ForwardContext => {
+const context = (train: boolean, seed = 5): ForwardContext & { readonly rng: Generator } => {
   return { train, rng: generator(seed), computeDtype: 'float32' };
 };
 
@@ -50,6 +50,7 @@ describe.each(Object.entries(functions))('%s', (name, [drop, grain]) => {
         expect(drop(x, rate, ctx)).toBe(x);
         expect(ctx.rng.getState()).toEqual(before);
       }
+      expect(drop(x, 0.5, { train: false, computeDtype: 'float32' })).toBe(x);
     });
   });
 

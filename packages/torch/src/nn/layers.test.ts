@@ -45,6 +45,7 @@ const layers: Readonly<Record<string, () => Layer>> = {
     ),
   embedding: () => new Embedding(7, 5, rng),
   attention: () => new Attention({ dim: 12, numHeads: 3 }, rng),
+  attentionCausal: () => new Attention({ dim: 12, numHeads: 3, isCausal: true }, rng),
   attentionOdd: () => new Attention({ dim: 10, numHeads: 1 }, rng),
   sequential: () => new Sequential(new Linear(6, 5, rng), silu, new LayerNorm(5), new Linear(5, 3, rng)),
 };

@@ -7,16 +7,27 @@ import { isTensor } from '../adopt.js';
 import type { Generator } from '../generator.js';
 import type { Tensor } from '../tensor.js';
 import { Parameter } from './parameter.js';
-import { type StateDictDifference, copyState } from './stateDict.js';
+import { type LoadStateOptions, type StateDictDifference, copyState } from './stateDict.js';
 
-/** What a forward pass needs beside its input: nothing about mode, randomness or precision is ambient. */
-export interface ForwardContext {
-  /** Whether dropout draws and batch norm uses and tracks the batch; `{ ...ctx, train: false }` for a part that is frozen. */
-  readonly train: boolean;
-  readonly rng: Generator;
+interface ComputeContext {
   /** Dtype of matrix products and convolutions. Parameters, norms' statistics, softmax sums and losses stay float32. */
   readonly computeDtype: 'float32' | 'bfloat16';
 }
+
+/** A forward pass in training: dropout draws, batch norm uses and tracks the batch. */
+export interface TrainingContext extends ComputeContext {
+  readonly train: true;
+  readonly rng: Generator;
+}
+
+/** A forward pass out of training, where nothing is drawn; `{ ...ctx, train: false }` for a part that is frozen. */
+export interface EvaluationContext extends ComputeContext {
+  readonly train: false;
+  readonly rng?: Generator | undefined;
+}
+
+/** What a forward pass needs beside its input: nothing about mode, randomness or precision is ambient. */
+export type ForwardContext = TrainingContext | EvaluationContext;
 
 /**
  * A layer or network. Subclasses assign parameters (`Parameter`), buffers (any other tensor), children (`Module`) and arrays of these to
@@ -74,10 +85,9 @@ export abstract class Module {
 
   /**
    * Copies values of the same names and shapes into this module, converting float dtypes.
-   * @param strict whether missing or unexpected names are an error; shapes that differ always are
    * Throws StateDictError, which names every difference, before anything is copied.
    */
-  loadStateDict(state: ReadonlyMap<string, Tensor>, options: { readonly strict?: boolean } = {}): StateDictDifference {
+  loadStateDict(state: ReadonlyMap<string, Tensor>, options: LoadStateOptions = {}): StateDictDifference {
     return copyState('loadStateDict', this.stateDict(), state, options);
   }
 

@@ -57,7 +57,7 @@ export class MultiheadAttention extends Module {
     const [q, k, v] = this.#project(query, key, value, ctx).map((x) =>
       x.unflatten(2, [this.numHeads, -1]).transpose(1, 2),
     ) as [Tensor, Tensor, Tensor]; // [B, H, T or S, E]
-    const mixed = attend(q, k, v, openMask(inputs, ctx)); // [B, H, T, E]
+    const mixed = attend(q, k, v, { mask: openMask(inputs, ctx) }); // [B, H, T, E]
     return this.outProj.forward(mixed.transpose(1, 2).flatten(2), ctx);
   }
 

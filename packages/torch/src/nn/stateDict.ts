@@ -12,6 +12,12 @@ export interface StateDictDifference {
   readonly unexpected: readonly string[]; // in the given one only
 }
 
+/** How a state is loaded. */
+export interface LoadStateOptions {
+  /** Whether missing or unexpected names are an error; another shape or kind of dtype always is. Default true. */
+  readonly strict?: boolean;
+}
+
 /** A state that does not fit. The message names the first differences of each kind, the fields have all. */
 export class StateDictError extends Error implements StateDictDifference {
   override readonly name = 'StateDictError';
@@ -39,14 +45,13 @@ const NAMES_SHOWN = 8;
  * Copies the values of `given` into the tensors of `own` with the same names, converting float dtypes among each other and integers
  * among each other.
  * @param where begins the error's text
- * @param strict whether missing or unexpected names are an error; another shape or kind of dtype always is
  * Throws StateDictError before anything is copied.
  */
 export function copyState(
   where: string,
   own: ReadonlyMap<string, Tensor>,
   given: ReadonlyMap<string, Tensor>,
-  { strict = true }: { readonly strict?: boolean } = {},
+  { strict = true }: LoadStateOptions = {},
 ): StateDictDifference {
   const difference = compare(own, given);
   const { missing, unexpected, mismatched } = difference;

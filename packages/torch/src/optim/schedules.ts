@@ -8,17 +8,16 @@ export interface Warmup {
   readonly warmupFactor?: number;
 }
 
-interface Decay extends Warmup {
+/** How `cosineSchedule` falls. */
+export interface CosineScheduleOptions extends Warmup {
   readonly base: number;
   readonly final?: number; // 0
   /** From here on it is `final`. */
   readonly totalSteps: number;
 }
 
-export type CosineScheduleOptions = Decay;
-
 /** How `polynomialSchedule` falls. */
-export interface PolynomialScheduleOptions extends Decay {
+export interface PolynomialScheduleOptions extends CosineScheduleOptions {
   readonly power?: number; // 1: a straight line
 }
 
@@ -54,7 +53,7 @@ export function stepSchedule(step: number, { base, factor = 0.1, milestones, ...
 function decay(
   where: string,
   step: number,
-  { base, final = 0, totalSteps, ...warmup }: Decay,
+  { base, final = 0, totalSteps, ...warmup }: CosineScheduleOptions,
   shareOf: (progress: number) => number,
 ): number {
   const { warmupSteps = 0 } = warmup;

@@ -1,4 +1,7 @@
-// @halfway/torch/testing: what tests of numeric code need. No test runner is imported: failures are plain errors.
+/**
+ * What tests of numeric code need. No test runner is imported: failures are plain errors.
+ * @module testing
+ */
 
 export { type CloseOptions, expectClose } from './expectClose.js';
 export { expectNoLeak } from './expectNoLeak.js';

@@ -1,6 +1,7 @@
 // Gradients. No TypeScript function ever runs inside autograd: these calls return when the backward pass is over.
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
 
 #include "arguments.h"
 #include "exports.h"

@@ -8,6 +8,7 @@ const usage = `Usage:
   halfway-torch setup                find or fetch libtorch, and build the addon for it
     --from WHEEL                     a PyTorch wheel on disk, or a folder of them, instead of a download; may be repeated
     --cuda                           fetch the parts for NVIDIA GPUs too
+    --force                          fetch and build again what is there already
   halfway-torch doctor               say what works on this machine, and what to type where something does not
     --json                           the report as one JSON object, for bug reports
 `;
@@ -20,7 +21,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     return fail(2, `${error instanceof Error ? error.message : String(error)}; see: halfway-torch --help`);
   }
-  const { name, from, cuda, json, help } = commandLine;
+  const { name, from, cuda, force, json, help } = commandLine;
   if (help || name === undefined) {
     process.stdout.write(usage);
     return 0;
@@ -32,7 +33,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   if (name !== 'setup') return fail(2, `${name} is no command; see: halfway-torch --help`);
   try {
-    await setup({ from, cuda, log: streamLog(process.stderr) });
+    await setup({ from, cuda, force, log: streamLog(process.stderr) });
     process.stdout.write('ready\n');
     return 0;
   } catch (error) {
@@ -46,6 +47,7 @@ interface CommandLine {
   readonly name: string | undefined;
   readonly from: readonly string[];
   readonly cuda: boolean;
+  readonly force: boolean;
   readonly json: boolean;
   readonly help: boolean;
 }
@@ -58,6 +60,7 @@ function parseCommandLine(args: readonly string[]): CommandLine {
     options: {
       from: { type: 'string', multiple: true, default: [] },
       cuda: { type: 'boolean', default: false },
+      force: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },

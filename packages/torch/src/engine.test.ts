@@ -72,9 +72,10 @@ describe('worker threads', () => {
     const { liveTensors } = memory.stats();
     for (let round = 0; round < 3; round++) {
       const worker = new Worker(program, { eval: true, workerData: process.env['HALFWAY_ADDON'] ?? ensureAddonPath() });
+      const ended = new Promise((resolve) => worker.on('exit', resolve));
       const message = await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
       expect(message).toEqual([1, 3]);
-      await new Promise((resolve) => worker.on('exit', resolve));
+      await ended;
     }
     expect(isGradEnabled()).toBe(true);
     expect(memory.stats().liveTensors).toBe(liveTensors);

@@ -104,10 +104,10 @@ export class DecodeProcess {
 
   private spawn(): void {
     this.startsWithoutWork += 1;
-    const oneThread = { OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1', VIPS_CONCURRENCY: '1' };
+    const alone = { OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1', VIPS_CONCURRENCY: '1', CUDA_VISIBLE_DEVICES: '' };
     const child = spawn(process.execPath, [decoderProgram()], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', this.ringFd],
-      env: { ...process.env, ...oneThread },
+      env: { ...process.env, ...alone },
     });
     this.child = child;
     child.stderr?.on('data', (chunk: Buffer) => {

@@ -1,5 +1,5 @@
-// CUDA in a process that is linked against the CPU part only: libtorch_cuda is opened with the addon, where a driver and
-// the library are there.
+// CUDA in a process that is linked against the CPU part only: libtorch_cuda is opened with the addon, where a driver
+// and the library are there.
 #pragma once
 
 #include <string>

@@ -18,7 +18,7 @@ describe('halfway', () => {
   it('has these commands and options', () => {
     expect(flagsOf(createProgram())).toEqual([
       'halfway: --version',
-      'halfway setup: --from <wheels...> --cuda --json',
+      'halfway setup: --from <wheels...> --cuda --force --json',
       'halfway doctor: --json',
       'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --steps <n> --seed <n> --set <key.path=value> ' +
         '--resume --allow-other-engine --dry-run --json',

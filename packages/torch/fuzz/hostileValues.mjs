@@ -1,6 +1,6 @@
 // Arguments nobody should pass: for each type of a schema a few that fit, many at the edges, and some of another type.
 
-import { generator, tensor, zeros } from '../dist/index.js';
+import { generator, inferenceMode, tensor, zeros } from '../dist/index.js';
 
 const usualInts = [0, 1, -1, 2, 3, -2, 4];
 const edgeInts = [
@@ -155,7 +155,7 @@ export class HostileValues {
     ])();
   }
 
-  /** A tensor of any shape, dtype and content: a view, an alias of another operand, a leaf or a computed one, or disposed. */
+  /** A tensor of any shape, dtype and content: a view, an alias of another operand, a leaf or a computed one, of inference, or disposed. */
   tensor() {
     const { random } = this;
     if (random.chance(0.01)) return this.#disposed();
@@ -166,12 +166,12 @@ export class HostileValues {
         : this.#likeness;
     const content = random.chance(0.5) ? contents[0] : random.pick(contents);
     const count = shape.reduce((product, size) => product * size, 1);
-    const made = this.#variant(
+    const make = () =>
       tensor(
         Float64Array.from({ length: count }, (_, at) => content(at)),
         { shape, dtype },
-      ),
-    );
+      );
+    const made = this.#isOdd(0.05) ? inferenceMode(make) : this.#variant(make());
     this.#drawn.push(made);
     return made;
   }

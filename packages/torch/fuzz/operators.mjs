@@ -9,6 +9,7 @@ import { fittingArguments } from './fittingArguments.mjs';
 import { FittingValues } from './fittingValues.mjs';
 import { handWritten } from './handWritten.mjs';
 import { HostileValues } from './hostileValues.mjs';
+import { nearMiss } from './nearMiss.mjs';
 
 /**
  * @typedef {object} Callable
@@ -64,7 +65,7 @@ function bindTyped(op, operands) {
 
 /**
  * One call with random arguments. Where there are generators of arguments that fit, half of the calls have only such, and in the
- * other half one is replaced.
+ * other half one is replaced: by something hostile, or by what nearly fits.
  * @param {Callable} op
  * @param {import('./random.mjs').Random} random
  */
@@ -74,10 +75,12 @@ export function drawCall(op, random) {
   const fitting = fit?.(new FittingValues(random));
   const replaced = random.chance(0.5) ? random.pick(op.arguments) : undefined;
   const operands = op.arguments.map((argument, at) => {
+    const value = fitting?.[argument.name];
+    if (value !== undefined && argument === replaced && random.chance(0.5)) return nearMiss(value, random);
     if (fitting === undefined || argument === replaced) {
       return at === 0 && op.isOnTensor ? hostile.tensor() : hostile.value(argument);
     }
-    if (argument.name in fitting) return fitting[argument.name];
+    if (value !== undefined) return value;
     return argument.isOptional || argument.hasDefault ? undefined : hostile.value(argument);
   });
   return { ...op.bind(operands), hasDisposed: hostile.hasDisposed };

@@ -27,12 +27,12 @@ std::string OpenCuda() {
   dladdr(reinterpret_cast<void*>(&c10::GetCPUAllocator), &libc10);
   const std::filesystem::path library = std::filesystem::path(libc10.dli_fname).parent_path() / "libtorch_cuda.so";
   if (!std::filesystem::exists(library)) {
-    return "this libtorch is a CPU build (there is no " + library.string() + "); run: npx halfway setup --cuda";
+    return "this libtorch is a CPU build (there is no " + library.string() + "); run: npx halfway-torch setup --cuda";
   }
   // Global, since libtorch_cuda registers its kernels and hooks with the libraries that are here already.
   if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return std::string("libtorch's CUDA part could not be opened (") + dlerror() +
-           "); install a whole one: npx halfway setup --cuda";
+           "); install a whole one: npx halfway-torch setup --cuda";
   }
   return "";
 }

@@ -48,12 +48,15 @@ c10::Scalar WrappedScalar(std::span<const double> entry) {
   Fail(ErrorKind::kTorch, "internal: no wrapped number of kind ", entry[1]);
 }
 
-at::Tensor WrappedNumber(const Environment& state, double position) {
-  return at::native::wrapped_scalar_tensor(WrappedScalar(ListAt(state, position)));
+// A number beside tensors takes their dtype. Alone it is a tensor like others: var(-0.1) with a number that may take
+// another dtype reads beyond the end.
+at::Tensor WrappedNumber(const Environment& state, const ArgumentRule& rule, double position) {
+  const c10::Scalar number = WrappedScalar(ListAt(state, position));
+  return rule.is_beside_tensors ? at::native::wrapped_scalar_tensor(number) : c10::scalar_to_tensor(number);
 }
 
-at::Tensor OperandTensor(const Environment& state, double code) {
-  return code < 0 ? WrappedNumber(state, -code - 1) : FindTensor(state, code);
+at::Tensor OperandTensor(const Environment& state, const ArgumentRule& rule, double code) {
+  return code < 0 ? WrappedNumber(state, rule, -code - 1) : FindTensor(state, code);
 }
 
 at::MemoryFormat MemoryFormatOf(const ArgumentRule& rule, double code) {
@@ -72,7 +75,7 @@ at::Layout LayoutOf(const ArgumentRule& rule, double code) {
 c10::IValue OneNumber(const Environment& state, const ArgumentRule& rule, double value) {
   switch (rule.kind) {
     case ValueKind::kTensor:
-      return OperandTensor(state, value);
+      return OperandTensor(state, rule, value);
     case ValueKind::kScalar:
       return ScalarOf(value);
     case ValueKind::kInt:

@@ -5,7 +5,6 @@
 #include <ATen/ScalarOps.h>
 
 #include <array>
-#include <cmath>
 #include <limits>
 #include <string_view>
 
@@ -53,7 +52,10 @@ void PerChannel(const Operands& operands) {
 // pixels far outside of the image are read and written. A scale that is not positive counts as none.
 void ExpectScale(int64_t input_px, int64_t output_px, const c10::IValue& scale) {
   if (!scale.isDouble() || !(scale.toDouble() > 0)) return;
-  if (std::fabs(static_cast<double>(input_px) * scale.toDouble() - static_cast<double>(output_px)) <= 1) return;
+  const double scaled_px = static_cast<double>(input_px) * scale.toDouble();
+  const double beyond_px = scaled_px - static_cast<double>(output_px);
+  // The size is scaled_px rounded down, give or take what the division that made the scale has lost.
+  if (beyond_px > -0.5 && beyond_px < 1) return;
   Fail(ErrorKind::kShape, "a scale of ", scale.toDouble(), " does not make a size of ", output_px, " of ", input_px);
 }
 

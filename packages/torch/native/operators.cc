@@ -1,6 +1,7 @@
 // Compiles a FunctionSchema into an Operator.
 #include "operators.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -135,6 +136,9 @@ Operator::Operator(c10::OperatorHandle found) : handle(found) {
   guard = FindGuard(qualified);
   name = colons == std::string::npos ? qualified : qualified.substr(colons + 2);
   for (const c10::Argument& argument : schema.arguments()) arguments.push_back(RuleOf(argument));
+  const auto num_tensors = std::count_if(arguments.begin(), arguments.end(),
+                                         [](const ArgumentRule& rule) { return rule.kind == ValueKind::kTensor; });
+  for (ArgumentRule& rule : arguments) rule.is_beside_tensors = num_tensors > 1;
   for (const c10::Argument& result : schema.returns()) {
     const TypeParts parts = PartsOf(result.real_type());
     returns.push_back({parts.kind, parts.is_list, WrittenArgument(schema, result)});

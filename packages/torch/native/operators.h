@@ -37,6 +37,7 @@ struct ArgumentRule {
   bool element_is_optional = false;  // Tensor?[]
   bool is_keyword_only = false;
   bool is_written = false;
+  bool is_beside_tensors = false;       // one of several tensors, so that a number in its place takes their dtype
   bool is_extent = false;               // an int list with one entry a dimension, or a few: bounded in length
   int list_length = 0;                  // n of int[n]; 0: any length
   std::optional<c10::IValue> fallback;  // the schema's default

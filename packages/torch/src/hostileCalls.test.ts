@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  DtypeError,
   ShapeError,
   type Tensor,
   TorchError,
@@ -83,7 +84,7 @@ describe('hostile calls', () => {
   it(
     'of all operators of the dispatcher: each ends in a typed error or a result',
     () => {
-      const { operators, failures } = sweep('--raw', '--calls', '4000', '--seed', '102');
+      const { operators, failures } = sweep('--raw', '--calls', '3500', '--seed', '102');
       expect(failures).toEqual([]);
       expect(Object.keys(operators).length).toBeGreaterThan(3000);
     },
@@ -156,6 +157,49 @@ describe('calls found by the sweeps', () => {
     expect(() => ops.aten._native_batch_norm_legit.no_stats(x, ones([1]), null, true, 0.1, 1e-5)).toThrow(ShapeError);
   });
 
+  it('the lowest integer divided by -1, towards zero', () => {
+    const truncated = { roundingMode: 'trunc' } as const;
+    for (const [dtype, lowest] of [
+      ['int64', -(2n ** 63n)],
+      ['int32', -(2n ** 31n)],
+    ] as const) {
+      const x = tensor([3n, lowest], { dtype });
+      expect(() => x.div(-1, truncated)).toThrow(DtypeError);
+      expect(() => x.div_(tensor([1, -1], { dtype: 'int8' }), truncated)).toThrow(/-1 has no place in int/);
+      expect(() => ops.aten.divide.Scalar_mode(x, -1, { rounding_mode: 'trunc' })).toThrow(DtypeError);
+      expect(x.div(tensor([-1, 2], { dtype }), truncated).toArray('bigint')).toEqual([-3n, lowest / 2n]);
+    }
+    expect(tensor([-7.5]).div(2, truncated).item()).toBe(-3);
+  });
+
+  it('a median over an expanded dimension', () => {
+    const x = tensor([3, 1, 2], { dtype: 'int32' });
+    expect(() => x.expand([4, 3]).median(0)).toThrow(
+      /^median: is not computed over an expanded dimension; use contiguous/,
+    );
+    expect(() => ops.aten.nanmedian.dim(x.unsqueeze(1).expand([3, 4]), -1)).toThrow(ShapeError);
+    expect(x.expand([4, 3]).contiguous().median(0)[0].toArray()).toEqual([3, 1, 2]);
+    expect(x.expand([4, 3]).median(1)[0].toArray()).toEqual([2, 2, 2, 2]);
+    expect(x.expand([1, 3]).median(0)[0].toArray()).toEqual([3, 1, 2]);
+    expect(() => x.median(2)).toThrow(ShapeError);
+  });
+
+  it('a number where an operator takes one tensor, and beside tensors', () => {
+    const { aten } = ops;
+    expect(aten.sum(-0.1).item()).toBe(-0.1);
+    expect(aten.var(-0.1, false).item()).toBe(0);
+    expect(aten.add.Tensor(1, tensor([1.5], { dtype: 'float16' })).dtype).toBe('float16');
+  });
+
+  it('an operator on lists of different lengths', () => {
+    const { aten } = ops;
+    const x = ones([2]);
+    expect(() => aten._foreach_mul_.ScalarList([x], [])).toThrow(/the lists must have one length, got 1 and 0/);
+    expect(() => aten._foreach_copy([], [x])).toThrow(ShapeError);
+    aten._foreach_mul_.ScalarList([x], [3]);
+    expect(x.toArray()).toEqual([3, 3]);
+  });
+
   it('an antialiased resize by a scale that does not belong to its sizes', () => {
     const image = zeros([1, 3, 6, 5]);
     for (const scale of [1e-5, 1e5, Infinity]) {
@@ -166,6 +210,9 @@ describe('calls found by the sweeps', () => {
         ops.aten._upsample_bicubic2d_aa_backward(zeros([1, 3, 5, 2]), [5, 2], [1, 3, 6, 5], false, scale),
       ).toThrow(ShapeError);
     }
+    expect(() => image.upsampleBilinear2dAa([7, 5], false, 1)).toThrow(
+      /^_upsample_bilinear2d_aa: a scale of 1 does not make/,
+    );
     expect(image.upsampleBicubic2dAa([3, 2], false, 0.5, 0.5).shape).toEqual([1, 3, 3, 2]);
   });
 

@@ -140,15 +140,15 @@ export function ensureAddonPath(env: Env = process.env): string {
   if (addon !== undefined) return addon.path;
   throw new EngineNotFoundError(
     `engine: the addon must be compiled once for PyTorch ${location.libtorch.version} in ${location.libtorch.root}, and there is no build ` +
-      `of it in ${cacheFolder(env).addon}; run: npx halfway setup (about two minutes)`,
+      `of it in ${cacheFolder(env).addon}; run: npx halfway-torch setup (about two minutes)`,
   );
 }
 
 /** The error for a search that found nothing. */
 export function notFound(location: Location): EngineNotFoundError {
   const remedy = location.isChoiceBroken
-    ? 'point HALFWAY_LIBTORCH at a PyTorch (its `torch` folder), or unset it and run: npx halfway setup'
-    : 'run: npx halfway setup (downloads 554 MB), or point HALFWAY_LIBTORCH at a PyTorch (its `torch` folder)';
+    ? 'point HALFWAY_LIBTORCH at a PyTorch (its `torch` folder), or unset it and run: npx halfway-torch setup'
+    : 'run: npx halfway-torch setup (downloads 554 MB), or point HALFWAY_LIBTORCH at a PyTorch (its `torch` folder)';
   return new EngineNotFoundError(
     `engine: no usable libtorch was found, tried\n${describeAttempts(location.attempts)}\n${remedy}`,
   );

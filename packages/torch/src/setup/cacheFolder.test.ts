@@ -37,7 +37,7 @@ describe('cacheFolder', () => {
     });
     expect(blocked.failure).toBe('cache-not-writable');
     expect(blocked.message).toMatch(
-      /cannot write to the cache folder \S+file\/cache \(ENOTDIR\); .*HALFWAY_CACHE=\S+ npx halfway setup$/,
+      /cannot write to the cache folder \S+file\/cache \(ENOTDIR\); .*HALFWAY_CACHE=\S+ npx halfway-torch setup$/,
     );
     for (const code of ['EROFS', 'EACCES']) {
       expect(diskError(Object.assign(new Error(), { code }), '/cache')?.message).toContain(`/cache (${code})`);
@@ -60,7 +60,7 @@ describe('cacheFolder', () => {
     });
     expect(full.failure).toBe('disk-full');
     expect(full.message).toMatch(
-      /needs 1\.2 GB free while installing, got 300 MB; free some space, or .*npx halfway setup$/,
+      /needs 1\.2 GB free while installing, got 300 MB; free some space, or .*npx halfway-torch setup$/,
     );
     expect(diskError(Object.assign(new Error(), { code: 'ENOSPC' }), '/cache')?.failure).toBe('disk-full');
     expect(diskError(new Error('other'), '/cache')).toBeUndefined();

@@ -74,7 +74,7 @@ export function diskError(error: unknown, folder: string): SetupError | undefine
       return new SetupError(
         'cache-not-writable',
         `setup: cannot write to the cache folder ${folder} (${code}); choose one you can write to with ` +
-          `HALFWAY_CACHE=/path/to/folder npx halfway setup`,
+          `HALFWAY_CACHE=/path/to/folder npx halfway-torch setup`,
         { cause: error },
       );
     default:
@@ -93,7 +93,7 @@ export function diskFullError(folder: string, cause?: unknown): SetupError {
   return new SetupError(
     'disk-full',
     `setup: the disk of the cache folder ${folder} is full; free some space, or choose another disk with ` +
-      `HALFWAY_CACHE=/path/on/another/disk npx halfway setup`,
+      `HALFWAY_CACHE=/path/on/another/disk npx halfway-torch setup`,
     { cause },
   );
 }
@@ -114,7 +114,7 @@ export function expectFreeBytes(cache: CacheFolder, neededBytes: number, free = 
   throw new SetupError(
     'disk-full',
     `setup: the cache folder ${cache.root} needs ${formatBytes(neededBytes)} free while installing, got ${formatBytes(free)}; ` +
-      `free some space, or choose another disk with HALFWAY_CACHE=/path/on/another/disk npx halfway setup`,
+      `free some space, or choose another disk with HALFWAY_CACHE=/path/on/another/disk npx halfway-torch setup`,
   );
 }
 

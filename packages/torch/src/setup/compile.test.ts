@@ -112,7 +112,7 @@ describe('buildAddon', () => {
     expect(error.message).not.toContain('also_wrong');
     const logPath = /the whole log is in (\S+);/.exec(error.message)?.[1] ?? '';
     expect(readFileSync(logPath, 'utf8')).toContain('also_wrong');
-    expect(error.message).toMatch(/npx halfway doctor$/);
+    expect(error.message).toMatch(/npx halfway-torch doctor$/);
     expect(readdirSync(cache.addon)).toHaveLength(numBuilds);
     expect(readdirSync(cache.objects).filter((name) => !name.endsWith('.o'))).toEqual([]);
   });

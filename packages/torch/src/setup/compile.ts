@@ -182,7 +182,7 @@ function compileError(job: Job, what: string, command: readonly string[], result
   return new SetupError(
     'compile-failed',
     `setup: the addon must compile, got from ${compiler.kind} ${compiler.version} in ${what}:\n${firstCompilerError(result)}\n` +
-      `the whole log is in ${log}; try another compiler (CXX=g++-13 npx halfway setup), or report it with that log and: npx halfway doctor`,
+      `the whole log is in ${log}; try another compiler (CXX=g++-13 npx halfway-torch setup), or report it with that log and: npx halfway-torch doctor`,
   );
 }
 

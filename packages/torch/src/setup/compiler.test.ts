@@ -23,7 +23,7 @@ describe('findCompiler', () => {
 
   it('says which compilers it looked for and how to get one', async () => {
     expect(await messageOf()).toMatch(
-      /^no-compiler setup: .*g\+\+ 12 or newer, or clang 14 .*got c\+\+: not found, g\+\+: not found, clang\+\+: not found; .*sudo apt install g\+\+.*npx halfway setup$/,
+      /^no-compiler setup: .*g\+\+ 12 or newer, or clang 14 .*got c\+\+: not found, g\+\+: not found, clang\+\+: not found; .*sudo apt install g\+\+.*npx halfway-torch setup$/,
     );
   });
 

@@ -48,7 +48,7 @@ export async function requireCompiler(env: Env): Promise<Compiler> {
     'no-compiler',
     `setup: a C++ compiler is needed (g++ ${String(minimumMajor.gcc)} or newer, or clang ${String(minimumMajor.clang)} or newer), ` +
       `got ${isChoice ? 'CXX=' : ''}${tried.filter((line) => isChoice || !/-1\d: not found/.test(line)).join(', ')}; ` +
-      `${isChoice ? 'unset CXX or name another compiler' : `install one (${installCommand})`}, then run: npx halfway setup`,
+      `${isChoice ? 'unset CXX or name another compiler' : `install one (${installCommand})`}, then run: npx halfway-torch setup`,
   );
 }
 

@@ -35,7 +35,7 @@ describe('cpu', () => {
     const problem = machineProblem({ platform: linux, cpu: parseCpuInfo(cpuInfo('avx'), 2) });
     expect(problem?.failure).toBe('wrong-cpu');
     expect(problem?.message).toMatch(
-      /must have AVX2 and FMA .* got "Some CPU @ 2 GHz" without; .*qemu: -cpu host.*npx halfway setup$/,
+      /must have AVX2 and FMA .* got "Some CPU @ 2 GHz" without; .*qemu: -cpu host.*npx halfway-torch setup$/,
     );
   });
 

@@ -88,7 +88,7 @@ export function machineProblem({ platform: on, cpu }: Machine): SetupError | und
     return new SetupError(
       'wrong-cpu',
       `setup: the CPU must have AVX2 and FMA (Intel since Haswell 2013, AMD since Excavator 2015), got "${cpu.model}" without; in a virtual ` +
-        `machine let it see the host's CPU (qemu: -cpu host), else use another machine; then run: npx halfway setup`,
+        `machine let it see the host's CPU (qemu: -cpu host), else use another machine; then run: npx halfway-torch setup`,
     );
   }
   return undefined;

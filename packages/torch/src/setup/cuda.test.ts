@@ -43,13 +43,15 @@ const refusals: readonly Refusal[] = [
   {
     name: 'libtorch has no CUDA part',
     machine: { ...withGpu, cudaLibrary: 'absent' },
-    message: /this libtorch is a CPU build \(there is no \S+\/libtorch_cuda\.so\); run: npx halfway setup --cuda$/,
+    message:
+      /this libtorch is a CPU build \(there is no \S+\/libtorch_cuda\.so\); run: npx halfway-torch setup --cuda$/,
     opened: openedForGpu.slice(0, 2),
   },
   {
     name: 'the CUDA part lacks a library',
     machine: { ...withGpu, cudaLibrary: 'broken' },
-    message: /CUDA part could not be opened \(libmissing\.so: .*\); install a whole one: npx halfway setup --cuda$/,
+    message:
+      /CUDA part could not be opened \(libmissing\.so: .*\); install a whole one: npx halfway-torch setup --cuda$/,
     opened: openedForGpu,
   },
   {

@@ -49,7 +49,7 @@ export interface DoctorReport {
 }
 
 const minimumNode = '20.19';
-const setupCommand = 'npx halfway setup';
+const setupCommand = 'npx halfway-torch setup';
 
 /**
  * Examines this machine and, if the addon is built, loads it in a child process for one matrix product. Takes about two seconds.

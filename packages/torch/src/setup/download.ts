@@ -130,13 +130,13 @@ function explainPipFailure(
     return new SetupError(
       'no-network',
       `setup: pip could not reach its package index for ${pin.name} ${pin.version} (${said}); check the network or proxy and run ` +
-        `npx halfway setup again, or fetch the wheel elsewhere (${fetchElsewhere(pin)}) and run: npx halfway setup --from ${pin.file}`,
+        `npx halfway-torch setup again, or fetch the wheel elsewhere (${fetchElsewhere(pin)}) and run: npx halfway-torch setup --from ${pin.file}`,
     );
   }
   return new SetupError(
     'download-failed',
     `setup: pip could not download ${pin.name} ${pin.version} (${said}); if your package index lacks it, fetch it elsewhere ` +
-      `(${fetchElsewhere(pin)}) and run: npx halfway setup --from ${pin.file}`,
+      `(${fetchElsewhere(pin)}) and run: npx halfway-torch setup --from ${pin.file}`,
   );
 }
 
@@ -162,7 +162,7 @@ function corrupt(pin: WheelPin): SetupError {
   return new SetupError(
     'corrupt-wheel',
     `setup: ${pin.file} did not arrive as published (its SHA-256 is not ${pin.sha256.slice(0, 12)}...); ` +
-      `check the network, proxy or package mirror, then run: npx halfway setup`,
+      `check the network, proxy or package mirror, then run: npx halfway-torch setup`,
   );
 }
 

@@ -54,19 +54,27 @@ describe('a set-up that fails', () => {
     [
       'offline',
       'no-network',
-      /could not reach its package index .*; check the network or proxy and run npx halfway setup again, .* run: npx halfway setup --from torch-2\.15\.0-\S+\.whl$/,
+      /could not reach its package index .*; check the network or proxy and run npx halfway-torch setup again, .* run: npx halfway-torch setup --from torch-2\.15\.0-\S+\.whl$/,
     ],
     [
       'refusing',
       'download-failed',
-      /could not download torch 2\.15\.0 \(ERROR: No matching distribution .*\); .*fetch it elsewhere \(pip download .*\) and run: npx halfway setup --from torch-2\.15\.0-\S+\.whl$/,
+      /could not download torch 2\.15\.0 \(ERROR: No matching distribution .*\); .*fetch it elsewhere \(pip download .*\) and run: npx halfway-torch setup --from torch-2\.15\.0-\S+\.whl$/,
     ],
-    ['corrupt', 'corrupt-wheel', /did not arrive as published .*; check the network.* then run: npx halfway setup$/],
-    ['truncated', 'corrupt-wheel', /did not arrive as published .*; check the network.* then run: npx halfway setup$/],
+    [
+      'corrupt',
+      'corrupt-wheel',
+      /did not arrive as published .*; check the network.* then run: npx halfway-torch setup$/,
+    ],
+    [
+      'truncated',
+      'corrupt-wheel',
+      /did not arrive as published .*; check the network.* then run: npx halfway-torch setup$/,
+    ],
     [
       'disk-full',
       'disk-full',
-      /is full; free some space, or .* HALFWAY_CACHE=\/path\/on\/another\/disk npx halfway setup$/,
+      /is full; free some space, or .* HALFWAY_CACHE=\/path\/on\/another\/disk npx halfway-torch setup$/,
     ],
   ])('for a pip that is %s', async (behaviour, failure, message) => {
     machine.python(behaviour);
@@ -80,7 +88,7 @@ describe('a set-up that fails', () => {
     const { failure, message } = await failureOf(run({ env: machine.env() })); // without this computer's own pip
     expect(failure).toBe('no-pip');
     expect(message).toMatch(
-      /sudo apt install python3-pip.*, then run: npx halfway setup\. .*npx halfway setup --from torch-\.\.\.\.whl$/,
+      /sudo apt install python3-pip.*, then run: npx halfway-torch setup\. .*npx halfway-torch setup --from torch-\.\.\.\.whl$/,
     );
     machine.python();
     expect((await run()).hasChanged).toBe(true);
@@ -89,7 +97,7 @@ describe('a set-up that fails', () => {
   it('for want of a compiler', async () => {
     const { failure, message } = await failureOf(run({ env: { ...env(), CXX: 'no-such-compiler' } }));
     expect(failure).toBe('no-compiler');
-    expect(message).toMatch(/got CXX=no-such-compiler: not found; unset CXX .*, then run: npx halfway setup$/);
+    expect(message).toMatch(/got CXX=no-such-compiler: not found; unset CXX .*, then run: npx halfway-torch setup$/);
     expect(machine.numPipCalls()).toBe(0); // before half a gigabyte, not after
     expect((await run()).hasChanged).toBe(true);
   });
@@ -99,7 +107,7 @@ describe('a set-up that fails', () => {
     const { failure, message } = await failureOf(run());
     expect(failure).toBe('compile-failed');
     expect(message).toMatch(
-      /entry\.cc:4:\d+: error: .*missing.*\n[^]*the whole log is in \S+\/logs\/build-entry-cc\.txt; .*npx halfway doctor$/,
+      /entry\.cc:4:\d+: error: .*missing.*\n[^]*the whole log is in \S+\/logs\/build-entry-cc\.txt; .*npx halfway-torch doctor$/,
     );
     machine.write('native/entry.cc', entry);
     expect((await run()).hasChanged).toBe(true);
@@ -111,7 +119,7 @@ describe('a set-up that fails', () => {
     expect(await failureOf(run({ env: chosen }))).toMatchObject({
       failure: 'not-found',
       message: expect.stringMatching(
-        /is PyTorch 2\.10\.0, 2\.11 or newer is needed[^]*unset it and run: npx halfway setup$/,
+        /is PyTorch 2\.10\.0, 2\.11 or newer is needed[^]*unset it and run: npx halfway-torch setup$/,
       ) as string,
     });
     const wheel = machine.write('torch-2.10.0-cp311-cp311-manylinux_2_28_x86_64.whl', 'any');
@@ -130,7 +138,7 @@ describe('a set-up that fails', () => {
     const mac = { platform: { os: 'darwin', arch: 'arm64', glibc: undefined }, cpu };
     expect(await failureOf(run({ machine: old }))).toMatchObject({
       failure: 'wrong-cpu',
-      message: expect.stringMatching(/got "Old CPU" without; .* then run: npx halfway setup$/) as string,
+      message: expect.stringMatching(/got "Old CPU" without; .* then run: npx halfway-torch setup$/) as string,
     });
     expect(await failureOf(run({ machine: mac }))).toMatchObject({
       failure: 'unsupported-platform',
@@ -161,7 +169,9 @@ describe('a set-up that fails', () => {
         if (await attempt.then(Boolean, () => false)) break;
         const { failure, message } = await failureOf(attempt);
         expect(failure).toBe('disk-full');
-        expect(message).toMatch(/free some space, or .* HALFWAY_CACHE=\/path\/on\/another\/disk npx halfway setup$/);
+        expect(message).toMatch(
+          /free some space, or .* HALFWAY_CACHE=\/path\/on\/another\/disk npx halfway-torch setup$/,
+        );
         numFailures++;
       }
       expect(numFailures).toBeGreaterThan(3);
@@ -187,7 +197,7 @@ describe('a set-up that fails', () => {
       expect(await failureOf(run({ env: onDisk() }))).toMatchObject({
         failure: 'cache-not-writable',
         message: expect.stringMatching(
-          /cannot write to the cache folder \S+cache \(EROFS\); .*HALFWAY_CACHE=\/path\/to\/folder npx halfway setup$/,
+          /cannot write to the cache folder \S+cache \(EROFS\); .*HALFWAY_CACHE=\/path\/to\/folder npx halfway-torch setup$/,
         ) as string,
       });
     });

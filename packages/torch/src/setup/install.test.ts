@@ -91,9 +91,9 @@ describe('installLibtorch', () => {
       /could not reach its package index for torch 2\.15\.0 .*--from torch-2\.15\.0-\S+\.whl$/,
       1,
     ],
-    ['corrupt', 'corrupt-wheel', /did not arrive as published .*npx halfway setup$/, 2],
-    ['truncated', 'corrupt-wheel', /did not arrive as published .*npx halfway setup$/, 2],
-    ['disk-full', 'disk-full', /is full; free some space.*npx halfway setup$/, 1],
+    ['corrupt', 'corrupt-wheel', /did not arrive as published .*npx halfway-torch setup$/, 2],
+    ['truncated', 'corrupt-wheel', /did not arrive as published .*npx halfway-torch setup$/, 2],
+    ['disk-full', 'disk-full', /is full; free some space.*npx halfway-torch setup$/, 1],
   ])('explains a pip that is %s', async (behaviour, kind, message, numCalls) => {
     machine.python(behaviour);
     const error = await failure(install());

@@ -95,7 +95,7 @@ function planFromDisk(from: readonly string[], pins: Pins, part: Part): Plan {
     if (!existsSync(path)) {
       throw new SetupError(
         'wrong-wheel',
-        `setup: --from names a file or folder that must exist, got ${path}; check the path, then run: npx halfway setup --from FILE`,
+        `setup: --from names a file or folder that must exist, got ${path}; check the path, then run: npx halfway-torch setup --from FILE`,
       );
     }
   }
@@ -198,7 +198,7 @@ function unusable(path: string, problem: string, isFromDisk: boolean, pins: Pins
   const companions = pins.cpu.slice(1).map((pin) => pin.file);
   const advice = isFromDisk
     ? `use a "+cpu" wheel of PyTorch, or put the NVIDIA wheels it needs beside it (for torch ${pins.cpu[0].version}: ${companions.join(', ')}), then run again`
-    : 'run: npx halfway setup --force';
+    : 'run: npx halfway-torch setup --force';
   return new SetupError('libtorch-unusable', `setup: ${path} ${problem}; ${advice}`);
 }
 

@@ -37,8 +37,8 @@ export async function requirePip(env: Env): Promise<Pip> {
   throw new SetupError(
     'no-pip',
     `setup: Python's pip is needed to download PyTorch's libraries, and none of ${pipCandidates.map((words) => words.join(' ')).join(', ')} works; ` +
-      `install it (Debian, Ubuntu: sudo apt install python3-pip; Fedora: sudo dnf install python3-pip), then run: npx halfway setup. ` +
-      `With a torch wheel at hand: npx halfway setup --from torch-....whl`,
+      `install it (Debian, Ubuntu: sudo apt install python3-pip; Fedora: sudo dnf install python3-pip), then run: npx halfway-torch setup. ` +
+      `With a torch wheel at hand: npx halfway-torch setup --from torch-....whl`,
   );
 }
 
@@ -59,6 +59,6 @@ export async function requirePython(env: Env): Promise<string> {
   throw new SetupError(
     'no-pip',
     `setup: Python 3.8 or newer is needed to unpack PyTorch's libraries, and neither python3 nor python works; ` +
-      `install it (Debian, Ubuntu: sudo apt install python3 python3-pip), then run: npx halfway setup`,
+      `install it (Debian, Ubuntu: sudo apt install python3 python3-pip), then run: npx halfway-torch setup`,
   );
 }

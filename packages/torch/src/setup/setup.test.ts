@@ -92,14 +92,14 @@ describe('ensureAddonPath', () => {
     const find = () => ensureAddonPath(machine.env());
     expect(find).toThrow(EngineNotFoundError);
     expect(find).toThrow(
-      /^engine: no usable libtorch was found, tried\n {2}- cache: \S+ has no installed libtorch\nrun: npx halfway setup/,
+      /^engine: no usable libtorch was found, tried\n {2}- cache: \S+ has no installed libtorch\nrun: npx halfway-torch setup/,
     );
   });
 
   it('says what to type when the addon was not built for this libtorch', () => {
     const HALFWAY_LIBTORCH = machine.torch('torch');
     expect(() => ensureAddonPath(machine.env({ HALFWAY_LIBTORCH }))).toThrow(
-      /must be compiled once for PyTorch 2\.15\.0 .*; run: npx halfway setup/,
+      /must be compiled once for PyTorch 2\.15\.0 .*; run: npx halfway-torch setup/,
     );
   });
 });
@@ -129,7 +129,7 @@ describe('doctor', () => {
       status: 'ok',
       detail: expect.stringMatching(/not tried yet/) as string,
     });
-    const idle = { status: 'warning', next: 'npx halfway setup --cuda' };
+    const idle = { status: 'warning', next: 'npx halfway-torch setup --cuda' };
     expect(cudaCheck(true)).toMatchObject(idle);
     expect(cudaCheck(true, forCpu)).toMatchObject(idle);
     expect(cudaCheck(true, forCuda, 'it lacks libx.so (a; b); reboot')).toEqual({
@@ -168,7 +168,7 @@ describe('doctor', () => {
     expect(readdirSync(machine.root)).not.toContain('cache');
 
     const text = doctorText(report);
-    expect(text).toMatch(/FAILED {2}libtorch +not found\n +next: npx halfway setup\n/);
+    expect(text).toMatch(/FAILED {2}libtorch +not found\n +next: npx halfway-torch setup\n/);
     expect(text).toMatch(/Searched for libtorch:\n {2}cache: /);
     expect(text).toMatch(/Not ready\. Start with: sudo apt install python3-pip/);
   });

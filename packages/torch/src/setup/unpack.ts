@@ -103,6 +103,6 @@ function unpackError(stderr: string, path: string, cache: CacheFolder): SetupErr
     /^corrupt: (.*)/m.exec(stderr)?.[1] ?? systemError?.[2] ?? stderr.trim().split('\n').at(-1) ?? 'unknown reason';
   return new SetupError(
     'corrupt-wheel',
-    `setup: ${path} is not a complete wheel (${reason}); download it again, then run: npx halfway setup --from ${path}`,
+    `setup: ${path} is not a complete wheel (${reason}); download it again, then run: npx halfway-torch setup --from ${path}`,
   );
 }

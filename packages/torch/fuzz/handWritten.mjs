@@ -114,8 +114,17 @@ export const handWritten = [
   ),
   method(
     'Tensor.to',
-    [optional('dtype', 'ScalarType'), optional('device', 'Device'), optional('memoryFormat', 'MemoryFormat')],
-    (self, dtype, device, memoryFormat) => self.to({ dtype, device, memoryFormat }),
+    [
+      ...[optional('dtype', 'ScalarType'), optional('device', 'Device'), optional('memoryFormat', 'MemoryFormat')],
+      ...flags('copy', 'nonBlocking'),
+    ],
+    (self, dtype, device, memoryFormat, copy, nonBlocking) =>
+      self.to({ dtype, device, memoryFormat, copy, nonBlocking }),
+  ),
+  method('Tensor.moveTo', [argument('device', 'Device')], (self, device) => self.moveTo(device)),
+  method('Tensor.isPinned', [], (self) => self.isPinned),
+  method('DeviceStream.recordTensor', [argument('device', 'Device')], (self, device) =>
+    new torch.DeviceStream(device).recordTensor(self),
   ),
   method('Tensor.item', [], (self) => self.item(), { fit: (draw) => ({ self: draw.floats([1]) }) }),
   method('Tensor.toArray', [], (self) => self.toArray()),

@@ -1,8 +1,9 @@
 // See accelerator.h. The order of what is opened, and the messages, are tested with doubles: src/setup/cuda.test.ts.
 #include "accelerator.h"
 
-#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/Context.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/util/StringUtil.h>
 #include <dlfcn.h>
 
 #include <cstdlib>
@@ -43,12 +44,23 @@ const std::string open_problem = OpenCuda();
 
 }  // namespace
 
-const std::string& CudaProblem() {
-  static const std::string problem = [] {
-    if (!open_problem.empty() || at::detail::getCUDAHooks().deviceCount() > 0) return open_problem;
-    return std::string("the NVIDIA driver reports no GPU that this libtorch can use; look at: nvidia-smi");
-  }();
-  return problem;
+int NumGpus() { return open_problem.empty() ? at::detail::getCUDAHooks().deviceCount() : 0; }
+
+std::string DeviceProblem(const at::Device& device) {
+  if (device.is_cpu()) return "";
+  if (!open_problem.empty()) return open_problem;
+  const int last = NumGpus() - 1;
+  if (last < 0) return "the NVIDIA driver reports no GPU that this libtorch can use; look at: nvidia-smi";
+  return device.index() <= last ? "" : c10::str("the last GPU here is cuda:", last, "; use it or one before it");
+}
+
+at::Device WithIndex(const at::Device& device) {
+  return device.is_cpu() || device.has_index() ? device : GuardOf(device.type()).getDevice();
+}
+
+c10::impl::VirtualGuardImpl GuardOf(at::DeviceType type) {
+  at::globalContext().lazyInitDevice(type);
+  return c10::impl::VirtualGuardImpl(type);
 }
 
 }  // namespace halfway

@@ -54,8 +54,8 @@ NAPI_MODULE_INIT() {
   }
   Export<ShareBuffers>(*state, exports, "shareBuffers");
   Export<SetErrorFactory>(*state, exports, "setErrorFactory");
-  for (auto* add :
-       {ExportCalls, ExportTensors, ExportAutograd, ExportGenerators, ExportFused, ExportEngine, ExportSharedMemory}) {
+  for (auto* add : {ExportCalls, ExportTensors, ExportAutograd, ExportGenerators, ExportFused, ExportEngine,
+                    ExportDevices, ExportSharedMemory}) {
     add(*state, exports);
   }
   return exports;

@@ -305,7 +305,7 @@ std::string ToText(napi_env env, napi_value value, const char* what) {
   return text;
 }
 
-at::Device DeviceOf(double code) {
+at::Device ParseDevice(double code) {
   const int64_t number = ToInteger(code, "device");
   const int64_t type = number / kDeviceIndexes;
   const int64_t index = number % kDeviceIndexes - 1;
@@ -313,9 +313,13 @@ at::Device DeviceOf(double code) {
   if (number < 0 || !is_known || index > std::numeric_limits<at::DeviceIndex>::max()) {
     Fail(ErrorKind::kDevice, "device must be cpu or cuda:<index>, got number ", number);
   }
-  const at::Device device(static_cast<at::DeviceType>(type), static_cast<at::DeviceIndex>(index));
-  if (device.is_cuda() && !CudaProblem().empty()) {
-    Fail(ErrorKind::kDevice, "device ", device, " cannot be used: ", CudaProblem());
+  return {static_cast<at::DeviceType>(type), static_cast<at::DeviceIndex>(index)};
+}
+
+at::Device DeviceOf(double code) {
+  const at::Device device = ParseDevice(code);
+  if (const std::string problem = DeviceProblem(device); !problem.empty()) {
+    Fail(ErrorKind::kDevice, "device ", device, " cannot be used: ", problem);
   }
   return device;
 }

@@ -41,7 +41,9 @@ std::span<const double> ListAt(const Environment& state, double position);
 int64_t ToInteger(double value, const char* what);
 std::string ToText(napi_env env, napi_value value, const char* what);
 
-// A device from its number: type * 1024 + index + 1, index -1 for "the current one".
+// A device from its number: type * 1024 + index + 1, index -1 for "the current one". DeviceOf refuses one that cannot
+// be used.
+at::Device ParseDevice(double code);
 at::Device DeviceOf(double code);
 double DeviceCode(const at::Device& device);
 

@@ -1,4 +1,4 @@
-// The engine as a whole: threads, memory, version.
+// The engine as a whole: threads, memory, precision, version.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -54,6 +54,34 @@ napi_value SetBudget(Invocation& call) {
   return nullptr;
 }
 
+// (highest | high | medium); which arithmetic matrix products of float32 may use, for the whole process
+napi_value SetMatmulPrecision(Invocation& call) {
+  at::globalContext().setFloat32MatmulPrecision(call.Text(0));
+  return nullptr;
+}
+
+napi_value MatmulPrecision(Invocation& call) {
+  switch (at::globalContext().float32MatmulPrecision()) {
+    case at::Float32MatmulPrecision::HIGHEST:
+      return MakeText(call, "highest");
+    case at::Float32MatmulPrecision::HIGH:
+      return MakeText(call, "high");
+    case at::Float32MatmulPrecision::MEDIUM:
+      return MakeText(call, "medium");
+  }
+  Fail(ErrorKind::kTorch, "internal: a precision without a name");
+}
+
+// (flag); whether cuDNN may use TF32 in convolutions of float32, for the whole process
+napi_value SetConvTf32(Invocation& call) {
+  at::globalContext().setAllowTF32CuDNN(call.Flag(0));
+  return nullptr;
+}
+
+napi_value ConvTf32(Invocation& call) {
+  return MakeBoolean(call, at::globalContext().allowTF32CuDNN(at::Float32Op::CONV));
+}
+
 napi_value CpuCapability(Invocation& call) { return MakeText(call, at::get_cpu_capability()); }
 napi_value LibtorchVersion(Invocation& call) { return MakeText(call, TORCH_VERSION); }
 
@@ -70,6 +98,10 @@ void ExportEngine(Environment& state, napi_value exports) {
   Export<ReleaseCache>(state, exports, "emptyCache");
   Export<ResetPeak>(state, exports, "resetPeak");
   Export<SetBudget>(state, exports, "setBudget");
+  Export<SetMatmulPrecision>(state, exports, "setFloat32MatmulPrecision");
+  Export<MatmulPrecision>(state, exports, "float32MatmulPrecision");
+  Export<SetConvTf32>(state, exports, "setConvTf32");
+  Export<ConvTf32>(state, exports, "convTf32");
   Export<CpuCapability>(state, exports, "cpuCapability");
   Export<LibtorchVersion>(state, exports, "libtorchVersion");
 }

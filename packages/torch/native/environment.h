@@ -6,7 +6,9 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>
+#include <c10/core/Event.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/util/intrusive_ptr.h>
 #include <node_api.h>
 
 #include <deque>
@@ -22,6 +24,12 @@ struct SharedNumbers {
   double* data = nullptr;
   size_t length = 0;
   napi_ref pin = nullptr;
+};
+
+// A mark in the work of a stream, counted as the table of handles wants it.
+struct DeviceEvent : c10::intrusive_ptr_target {
+  DeviceEvent(at::DeviceType type, c10::EventFlag flag) : event(type, flag) {}
+  c10::Event event;
 };
 
 struct Environment;
@@ -42,6 +50,7 @@ struct Environment {
   std::deque<EntryPoint> entries;
   HandleTable<at::Tensor> tensors;
   HandleTable<at::Generator> generators;
+  HandleTable<c10::intrusive_ptr<DeviceEvent>> events;
 
   // Resolved operators by id; a deque, so that a reference stays good while others are added.
   std::deque<Operator> operators;

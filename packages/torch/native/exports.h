@@ -10,7 +10,8 @@ void ExportTensors(Environment& state, napi_value exports);       // tensors.cc:
 void ExportAutograd(Environment& state, napi_value exports);      // autograd.cc: backward, grad, ...
 void ExportGenerators(Environment& state, napi_value exports);    // generators.cc
 void ExportFused(Environment& state, napi_value exports);         // fused.cc: adamwStep, emaUpdate, ...
-void ExportEngine(Environment& state, napi_value exports);        // engine.cc: threads, memory, devices, version
+void ExportEngine(Environment& state, napi_value exports);        // engine.cc: threads, memory, precision, version
+void ExportDevices(Environment& state, napi_value exports);       // devices.cc: streams, events, device memory
 void ExportSharedMemory(Environment& state, napi_value exports);  // sharedMemory.cc
 
 }  // namespace halfway

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "accelerator.h"
 #include "arguments.h"
 #include "exports.h"
 #include "invocation.h"
@@ -30,7 +31,7 @@ uint64_t SeedAt(const Invocation& call, size_t index) {
 
 at::Generator NewGenerator(const at::Device& device) {
   if (device.is_cpu()) return at::detail::createCPUGenerator();
-  return at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(device.index());
+  return at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(WithIndex(device).index());
 }
 
 // (seed: bigint, device) -> handle

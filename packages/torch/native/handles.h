@@ -12,7 +12,7 @@
 
 namespace halfway {
 
-// Objects of one kind by handle. T is a counted reference with `defined()`: at::Tensor, at::Generator.
+// Objects of one kind by handle. T is a counted reference with `defined()`: at::Tensor, at::Generator, ...
 template <typename T>
 class HandleTable {
  public:

@@ -1,8 +1,10 @@
 // Tensors from and to memory, and the end of handles.
 #include <ATen/Functions.h>
+#include <c10/core/GradMode.h>
 
 #include <cstring>
 
+#include "accelerator.h"
 #include "allocator.h"
 #include "arguments.h"
 #include "exports.h"
@@ -51,9 +53,10 @@ napi_value FromBytes(Invocation& call) {
     Fail(ErrorKind::kShape, "a ", DtypeName(dtype), " tensor of shape ", at::IntArrayRef(sizes), " has ", wanted,
          " bytes, got ", bytes.size);
   }
-  at::Tensor tensor = at::empty(sizes, at::TensorOptions().dtype(dtype));
+  // From pinned memory a GPU copies by itself while the program goes on; libtorch gives that memory to nobody before.
+  at::Tensor tensor = at::empty(sizes, at::TensorOptions().dtype(dtype).pinned_memory(!device.is_cpu()));
   if (wanted > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, wanted);
-  return MakeTensor(call, device.is_cpu() ? tensor : tensor.to(device));
+  return MakeTensor(call, device.is_cpu() ? tensor : tensor.to(device, dtype, /*non_blocking=*/true));
 }
 
 // (handle) -> ArrayBuffer with the elements in row-major order
@@ -126,6 +129,21 @@ napi_value DescribeStrides(Invocation& call) {
   return nullptr;
 }
 
+// (handle, device); the tensor itself goes to another device, for parameters, which others hold. Its gradient is
+// dropped.
+napi_value MoveTo(Invocation& call) {
+  const c10::AutoGradMode no_grad(false);
+  const at::Tensor tensor = call.Tensor(0);
+  const at::Device device = WithIndex(DeviceOf(call.Number(1)));
+  if (device != tensor.device()) {
+    const at::Tensor moved = tensor.detach().to(device);
+    tensor.mutable_grad().reset();
+    tensor.set_data(moved);
+  }
+  WriteRecord(call.state(), tensor);
+  return nullptr;
+}
+
 napi_value IsContiguous(Invocation& call) { return MakeBoolean(call, call.Tensor(0).is_contiguous()); }
 
 // (handle) -> another handle of the same tensor
@@ -149,6 +167,7 @@ void ExportTensors(Environment& state, napi_value exports) {
   Export<IsAlive>(state, exports, "isAlive");
   Export<Describe>(state, exports, "describe");
   Export<DescribeStrides>(state, exports, "describeStrides");
+  Export<MoveTo>(state, exports, "moveTo");
   Export<IsContiguous>(state, exports, "isContiguous");
   Export<Alias>(state, exports, "alias");
   Export<LiveTensors>(state, exports, "liveTensors");

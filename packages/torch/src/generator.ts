@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // A source of random numbers that is handed on by name. Nothing in this package draws from a hidden one unless a caller leaves it out.
 
 import { type Device, deviceNumber, dtypeNumber } from './dtype.js';

@@ -5,6 +5,8 @@
 
 export { type GradOptions, enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
 export { type TensorOptions, copyBytes, fromBytes, full, tensor } from './creation.js';
+export { deviceProblem, devices, resolveDevice, synchronize } from './device.js';
+export { DeviceEvent, DeviceStream } from './deviceStream.js';
 export {
   type DType,
   type Device,
@@ -27,10 +29,17 @@ export {
 export { type AdamwOptions, type LarsOptions, type SgdOptions, fused } from './fused.js';
 export { Generator, generator } from './generator.js';
 export type { IndexEntry, IndexRange } from './indexing.js';
-export { type MemoryStats, memory } from './memory.js';
+export { type DeviceMemoryStats, type MemoryStats, memory } from './memory.js';
 export type { GridPadding, Interpolation, Reduction } from './operands.js';
 export * from './ops.gen.js';
 export { type RawOperators, operatorNames, ops } from './ops.js';
+export {
+  type Float32Precision,
+  convTf32,
+  float32MatmulPrecision,
+  setConvTf32,
+  setFloat32MatmulPrecision,
+} from './precision.js';
 export type { RawCall, RawKeywords, RawOperands, RawOperator, RawResult, RawValue } from './rawOperator.js';
 export { keep, scope } from './scope.js';
 export { type SharedMapping, type SharedMemory, createSharedMemory, mapSharedMemory } from './sharedMemory.js';

@@ -2,6 +2,8 @@
 // libtorch. Only files of this folder may use it; everything else goes through Tensor.
 
 import { EngineNotFoundError, engineError } from './errors.js';
+import type { DeviceMemoryStats } from './memory.js';
+import type { Float32Precision } from './precision.js';
 import { ensureAddonPath } from './setup/addon.js';
 import type { Scalar } from './values.js';
 
@@ -75,6 +77,7 @@ export interface Engine {
   isAlive(handle: number): boolean;
   describe(handle: number): void;
   describeStrides(handle: number): void;
+  moveTo(handle: number, device: number): void;
   isContiguous(handle: number): boolean;
   alias(handle: number): number;
   liveTensors(): number;
@@ -146,8 +149,33 @@ export interface Engine {
   emptyCache(): void;
   resetPeak(): void;
   setBudget(bytes: number): void;
+  setFloat32MatmulPrecision(precision: Float32Precision): void;
+  float32MatmulPrecision(): Float32Precision;
+  setConvTf32(isAllowed: boolean): void;
+  convTf32(): boolean;
   cpuCapability(): string;
   libtorchVersion(): string;
+
+  deviceProblem(device: number): string | null;
+  numGpus(): number;
+  resolveDevice(device: number): number;
+  synchronizeDevice(device: number): void;
+  newStream(device: number): number;
+  currentStream(device: number): number;
+  exchangeStream(device: number, stream: number): number;
+  isStreamDone(device: number, stream: number): boolean;
+  synchronizeStream(device: number, stream: number): void;
+  recordTensor(device: number, stream: number, handle: number): void;
+  createEvent(device: number, isTimed: boolean): number;
+  recordEvent(event: number, device: number, stream: number): void;
+  blockStream(event: number, device: number, stream: number): void;
+  isEventDone(event: number): boolean;
+  synchronizeEvent(event: number): void;
+  elapsedMs(start: number, end: number): number;
+  disposeEvent(event: number): boolean;
+  deviceMemory(device: number): DeviceMemoryStats;
+  resetDevicePeak(device: number): void;
+  emptyDeviceCache(device: number): void;
 
   createSharedFile(bytes: number): number;
   mapSharedFile(fileDescriptor: number, bytes: number): ArrayBuffer;

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import * as torch from './index.js';
 import { type DType, Tensor, TorchError, generator, isFloatingPoint, noGrad, scope, tensor } from './index.js';
 import { loadSafetensors } from './io/index.js';
+import { isNewestLibtorch } from './newestLibtorch.case.js';
 
 interface Case {
   readonly ops: readonly string[];
@@ -130,6 +131,19 @@ function run(op: string, item: Case, dtype: DType): number[] {
   return values;
 }
 
+/** Calls that PyTorch changed between 2.11 and 2.15, which made the values. */
+const changed: readonly (readonly [op: string, dtype: DType, change: string])[] = [
+  ['aminmax', 'float32', 'a gradient'],
+  ['aminmax', 'bfloat16', 'a gradient'],
+  ['trace', 'bfloat16', 'a kernel'],
+  ['rand_like.generator', 'bfloat16', 'other numbers for a seed'],
+  ['uniform_', 'bfloat16', 'other numbers for a seed'],
+];
+
+/** Whether the libtorch in use gives the stored values of a call. */
+const isComparable = (op: string, dtype: DType): boolean =>
+  isNewestLibtorch || !changed.some(([name, of]) => name === op && of === dtype);
+
 function tolerance(op: string, dtype: DType): number {
   const [, float32 = 0, bfloat16 = 0] = tolerances.find(([pattern]) => pattern.test(op.replace(/^_/, ''))) ?? [];
   return dtype === 'float32' ? float32 : bfloat16;
@@ -164,7 +178,8 @@ describe.each(['float32', 'bfloat16'] as const)('typed operators in %s equal PyT
     expect(start).toBe(values.length);
   });
 
-  it.each(expectations.filter(({ count }) => count >= 0))('$op $item.in $item.args', ({ op, item, expected }) => {
+  const compared = expectations.filter(({ op, count }) => count >= 0 && isComparable(op, dtype));
+  it.each(compared)('$op $item.in $item.args', ({ op, item, expected }) => {
     const actual = scope(() => run(op, item, dtype));
     expect(actual.length).toBe(expected.length);
     expect(difference(actual, expected)).toBeLessThanOrEqual(tolerance(op, dtype));

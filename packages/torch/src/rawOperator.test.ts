@@ -115,10 +115,7 @@ describe('raw operators: every type of a schema', () => {
     ],
     'ScalarType?': [[aten.sum(x, { dtype: 'int64' }).dtype, 'int64']],
     'Layout?': [[aten.zeros([1], { layout: 'strided' }), [0]]],
-    MemoryFormat: [
-      [[...aten.contiguous(volume, { memory_format: 'channelsLast' }).strides], [24, 1, 8, 2]],
-      [aten.is_contiguous.memory_format(image, 'channelsLast'), true],
-    ],
+    MemoryFormat: [[[...aten.contiguous(volume, { memory_format: 'channelsLast' }).strides], [24, 1, 8, 2]]],
     'MemoryFormat?': [[[...aten.clone(volume, { memory_format: 'channelsLast' }).strides], [24, 1, 8, 2]]],
     Device: [[aten.to.device(x, 'cpu', 'float64').dtype, 'float64']],
     'Device?': [[aten.zeros([1], { device: 'cpu' }), [0]]],
@@ -132,6 +129,7 @@ describe('raw operators: every type of a schema', () => {
   const outOfReach = {
     Layout: '_validate_sparse_compressed_tensor_args alone, which takes sparse layouts only',
     'str[]': 'operators of process groups alone',
+    'str[]?': 'names of dimensions, which libtorch 2.11 still has',
     unsupported: 'process groups, packed weights, storages, streams and nested lists have no counterpart in TypeScript',
     'unsupported[]': 'the same',
   };
@@ -147,7 +145,8 @@ describe('raw operators: every type of a schema', () => {
 
   it('are the types of arguments there are', () => {
     const found = new Set(described.flatMap(({ arguments: rules }) => rules.map(typeName)));
-    expect([...Object.keys(calls), ...Object.keys(outOfReach)].sort()).toEqual([...found].sort());
+    const inReach = [...found].filter((type) => !Object.hasOwn(outOfReach, type));
+    expect(Object.keys(calls).sort()).toEqual(inReach.sort());
   });
 
   it('results', () => {
@@ -162,7 +161,7 @@ describe('raw operators: every type of a schema', () => {
         [aten.item(tensor(i)), i],
       ],
       bool: [[aten.is_floating_point(tensor([1])), true]],
-      int: [[aten.dim(tensor([1])), 1]],
+      int: [[aten.size.int(tensor([1]), 0), 1]],
       float: [[aten._choose_qparams_per_tensor(tensor([0, 255])), [1, 0]]],
       ScalarType: [[aten.result_type.Scalar(tensor([1n]), 0.5), 'float32']],
     };

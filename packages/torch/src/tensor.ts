@@ -1,8 +1,9 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The tensor: a handle, and what was cached of its description. Operators are methods inherited from the generated class; this file
 // has what no operator gives: values out, gradients, the end of life.
 
 import { adopt, isTensor, registerTensorClass } from './adopt.js';
-import { Operator, invoke, shapeEpoch, tensorOf } from './dispatch.js';
+import { Operator, invoke, shapeEpoch, takeBoolean, tensorOf } from './dispatch.js';
 import {
   type DType,
   type Device,
@@ -13,6 +14,7 @@ import {
   dtypeOfNumber,
   memoryFormatNumber,
 } from './dtype.js';
+import { resolveDevice } from './device.js';
 import { TorchError } from './errors.js';
 import { type IndexEntry, elementsAt, setElementsAt } from './indexing.js';
 import { engine, record } from './native.js';
@@ -34,6 +36,8 @@ import {
 
 const toDtype = new Operator('aten::to', 'dtype');
 const toDtypeLayout = new Operator('aten::to', 'dtype_layout');
+const pinMemory = new Operator('aten::pin_memory');
+const isPinned = new Operator('aten::is_pinned');
 
 /** What `Tensor.to` may change. */
 export interface Conversion {
@@ -42,6 +46,8 @@ export interface Conversion {
   readonly memoryFormat?: MemoryFormat;
   /** Makes a new tensor even where nothing changes. */
   readonly copy?: boolean;
+  /** Does not wait for a copy between pinned memory and a GPU. What is read on the CPU is good after `synchronize` only. Default false. */
+  readonly nonBlocking?: boolean;
 }
 
 /** How `Tensor.backward` runs. */
@@ -64,7 +70,7 @@ export class Tensor extends TensorMethods {
   isKept = false;
 
   readonly dtype: DType;
-  readonly device: Device;
+  #device: Device;
   #shape: readonly number[];
   #shapeEpoch: number;
 
@@ -73,10 +79,15 @@ export class Tensor extends TensorMethods {
     super();
     this.handle = handle;
     this.dtype = dtypeOfNumber(record[1] ?? -1);
-    this.device = deviceOfNumber(record[2] ?? 0);
+    this.#device = deviceOfNumber(record[2] ?? 0);
     this.#shape = recordedSizes();
     this.#shapeEpoch = shapeEpoch;
     track(this);
+  }
+
+  /** Where the elements are; a GPU always with its number. */
+  get device(): Device {
+    return this.#device;
   }
 
   /** Sizes of the dimensions, outermost first. */
@@ -194,10 +205,15 @@ export class Tensor extends TensorMethods {
 
   // --- conversion -------------------------------------------------------------------------------------------------------------
 
-  /** The tensor with another dtype, device or order in memory; itself (another handle of it) where nothing changes. */
-  to(target: DType | Conversion): Tensor {
+  /**
+   * The tensor with another dtype, device or order in memory; itself (another handle of it) where nothing changes.
+   * Throws DeviceError, with what to do, when the device cannot be used.
+   * @example x.to('float64'); x.to('cuda'); pinned.to({ device: 'cuda:1', nonBlocking: true });
+   */
+  to(target: DType | Device | Conversion): Tensor {
+    if (isDevice(target)) return this.to({ device: target });
     if (typeof target === 'string') return tensorOf(invoke(toDtype, this.handle, dtypeNumber(target)));
-    const { dtype, device, memoryFormat, copy = false } = target;
+    const { dtype, device, memoryFormat, copy = false, nonBlocking = false } = target;
     return tensorOf(
       invoke(
         toDtypeLayout,
@@ -206,11 +222,32 @@ export class Tensor extends TensorMethods {
         undefined,
         deviceNumber(device),
         undefined,
-        false,
+        nonBlocking,
         copy,
         memoryFormatNumber(memoryFormat),
       ),
     );
+  }
+
+  /**
+   * A copy in pinned memory of the host, from which a GPU copies by itself (`to` with `nonBlocking`). Throws DeviceError without a GPU.
+   * What `tensor` and `fromBytes` make on a GPU goes there this way already.
+   */
+  pinMemory(): Tensor {
+    resolveDevice('cuda'); // says why there is none; libtorch takes no device here any more
+    return tensorOf(invoke(pinMemory, this.handle));
+  }
+
+  /** Whether the elements are in pinned memory. */
+  get isPinned(): boolean {
+    invoke(isPinned, this.handle);
+    return takeBoolean();
+  }
+
+  /** @internal Moves the elements of a leaf or buffer to a device in place: who holds the tensor holds it still. Its gradient is dropped. */
+  moveTo(device: Device): void {
+    engine().moveTo(this.handle, deviceNumber(device));
+    this.#device = deviceOfNumber(record[2] ?? 0);
   }
 
   // --- gradients --------------------------------------------------------------------------------------------------------------
@@ -273,6 +310,10 @@ registerTensorClass(Tensor);
 
 function isEntryList(index: unknown): index is readonly IndexEntry[] {
   return Array.isArray(index);
+}
+
+function isDevice(target: unknown): target is Device {
+  return typeof target === 'string' && (target === 'cpu' || target.startsWith('cuda'));
 }
 
 function recordedSizes(): readonly number[] {

@@ -7,3 +7,4 @@ import '../tensor.js'; // makes the class known to what builds tensors, for who 
 
 export { type LoadOptions, type SafetensorsFile, loadSafetensors, saveSafetensors } from './safetensors.js';
 export { SafetensorsError } from './safetensorsError.js';
+export { readTensorBytes } from './tensorBytes.js';

@@ -100,7 +100,7 @@ function readHeader(path: string, file: number): { header: SafetensorsHeader; da
   if (fileBytes < LENGTH_BYTES) {
     return fail(`a file must have at least ${LENGTH_BYTES} bytes, got ${fileBytes}; it may be truncated`);
   }
-  const headerBytes = readRange(file, 0, LENGTH_BYTES).readBigUInt64LE(0);
+  const headerBytes = new DataView(readRange(file, 0, LENGTH_BYTES).buffer).getBigUint64(0, true);
   if (headerBytes > BigInt(Math.min(MAX_HEADER_BYTES, fileBytes - LENGTH_BYTES))) {
     return fail(
       `the header must fit the file (${fileBytes} bytes) and ${MAX_HEADER_BYTES} bytes, got ${headerBytes}; it is truncated or no safetensors file`,

@@ -37,13 +37,13 @@ export function writeTensorBytes(file: number, tensor: Tensor, pieceBytes = PIEC
 }
 
 /** The bytes from a position on. Throws RangeError when the file ends before. */
-export function readRange(file: number, positionBytes: number, sizeBytes: number): Buffer {
-  const bytes = Buffer.allocUnsafe(sizeBytes);
+export function readRange(file: number, positionBytes: number, sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(sizeBytes);
   fill(bytes, file, positionBytes);
   return bytes;
 }
 
-function fill(bytes: Buffer, file: number, positionBytes: number): void {
+function fill(bytes: Uint8Array, file: number, positionBytes: number): void {
   for (let done = 0; done < bytes.length;) {
     const count = readSync(file, bytes, done, bytes.length - done, positionBytes + done);
     if (count === 0) {

@@ -4,6 +4,8 @@
 
 import * as torch from '../ops.gen.js';
 import type { Tensor } from '../tensor.js';
+import { dropout } from './dropout.js';
+import type { ForwardContext } from './module.js';
 
 /** Where a token may look; without options everywhere. */
 export interface AttendOptions {
@@ -14,6 +16,8 @@ export interface AttendOptions {
   readonly mask?: Tensor | undefined;
   /** Whether token t looks at tokens 0 to t only; not together with a mask. Default false. */
   readonly isCausal?: boolean;
+  /** Dropout of the weights after the softmax, in training and drawn from the context's generator. Default none. */
+  readonly dropout?: { readonly rate: number; readonly ctx: ForwardContext } | undefined;
 }
 
 /**
@@ -33,12 +37,14 @@ export interface AttendOptions {
  *
  * So on the CPU float32 takes the fused kernel (AVX2 gives the same order) and bfloat16 takes products at every length. The price of the
  * products is memory: the probabilities, B H T^2 values, stay until the backward pass (T = 197 above: 21 MiB at the peak, fused 8), and
- * the scores are rounded to bfloat16 before the softmax, as under autocast. Other devices take the fused kernel (not measured).
+ * the scores are rounded to bfloat16 before the softmax, as under autocast. Other devices take the fused kernel (not measured). With
+ * dropout all take products: fused kernels draw from libtorch's own generator.
  */
 export function attend(q: Tensor, k: Tensor, v: Tensor, options: AttendOptions = {}): Tensor {
-  const { mask, isCausal = false } = options;
+  const { mask, isCausal = false, dropout } = options;
   if (isCausal && mask !== undefined) throw new Error('attend: takes a mask or isCausal, got both');
-  const byProducts = q.device === 'cpu' && q.dtype === 'bfloat16';
+  const isDropping = dropout !== undefined && dropout.ctx.train && dropout.rate > 0;
+  const byProducts = isDropping || (q.device === 'cpu' && q.dtype === 'bfloat16');
   return byProducts ? attendByProducts(q, k, v, options) : torch.scaledDotProductAttention(q, k, v, mask, 0, isCausal);
 }
 
@@ -54,7 +60,8 @@ export function attendByProducts(q: Tensor, k: Tensor, v: Tensor, options: Atten
   const scores = nothing.baddbmm(qFlat, kFlat.transpose(1, 2), { beta: 0, alpha: headDim ** -0.5 }); // [B * H, T, S]
   const mask = options.isCausal === true ? causalMask(scores) : options.mask;
   const weights = mask === undefined ? scores.softmax(-1) : maskedSoftmax(scores.unflatten(0, [batch, heads]), mask);
-  return weights.bmm(vFlat).view([batch, heads, tokens, headDim]);
+  const kept = options.dropout === undefined ? weights : dropout(weights, options.dropout.rate, options.dropout.ctx);
+  return kept.bmm(vFlat).view([batch, heads, tokens, headDim]);
 }
 
 /** Bool [T, S] for scores [B * H, T, S]: true on the diagonal and before it. */

@@ -4,6 +4,7 @@
 // them the names of PyTorch's own layers and of official checkpoints.
 
 import { isTensor } from '../adopt.js';
+import type { Device } from '../dtype.js';
 import type { Generator } from '../generator.js';
 import type { Tensor } from '../tensor.js';
 import { Parameter } from './parameter.js';
@@ -75,6 +76,16 @@ export abstract class Module {
       parameter.requiresGrad_(flag);
       if (!flag) parameter.grad = undefined;
     }
+    return this;
+  }
+
+  /**
+   * Moves every parameter and buffer to a device, in place; gradients of what moves are dropped. Make optimizers afterwards: their state
+   * lies where the parameters are. Throws DeviceError when the device cannot be used.
+   */
+  to(device: Device): this {
+    const tensors = new Set(this.stateDict().values());
+    for (const tensor of tensors) tensor.moveTo(device);
     return this;
   }
 

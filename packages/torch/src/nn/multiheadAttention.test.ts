@@ -38,6 +38,32 @@ describe.each(Object.entries(cases))('MultiheadAttention, %s', (suffix, masks) =
   });
 });
 
+describe('MultiheadAttention with dropout of its weights', () => {
+  const dropping = (dropout = 0.25): MultiheadAttention =>
+    new MultiheadAttention({ dim: 12, numHeads: 3, dropout }, rng);
+
+  it.each(computeDtypes)('drops what PyTorch drops in training, in %s', (dtype) => {
+    scope(() => {
+      const layer = dropping();
+      loadWeights(layer, 'multiheadDropout');
+      const inputs = inputsOf('multiheadDropout');
+      const [query = zeros([]), key = query] = inputs;
+      const y = layer.forward(query, contextOf(dtype, true), { key, attnMask: mask('mask') });
+      expectParity('multiheadDropout', layer, inputs, y, dtype);
+    });
+  });
+
+  it('draws nothing out of training, and refuses a rate outside [0, 1)', () => {
+    scope(() => {
+      const [query = zeros([])] = inputsOf('multiheadSelf');
+      const [layer, plain] = [dropping(), make()];
+      for (const each of [layer, plain]) loadWeights(each, 'multiheadSelf');
+      expectClose(layer.forward(query, contextOf()), plain.forward(query, contextOf()), { rtol: 0, atol: 0 });
+      expect(() => dropping(1).forward(query, contextOf('float32', true))).toThrow(RangeError);
+    });
+  });
+});
+
 describe('MultiheadAttention', () => {
   it('has the gradient of its differences', () => {
     scope(() => {

@@ -16,6 +16,7 @@ export interface MultiheadAttentionConfig {
   readonly dim: number; // D
   readonly numHeads: number; // H; D must be a multiple
   readonly bias?: boolean; // true
+  readonly dropout?: number; // share of the attention weights that is zero in training; 0
 }
 
 /** What a sequence attends to, and where it may not look. */
@@ -31,16 +32,17 @@ export interface AttentionInputs {
 /**
  * softmax(q k^T / sqrt(E) + mask) v for each head, between linear maps. Initialised as PyTorch's: the three input maps, which are one
  * matrix, by xavierUniform_, the output's as Linear, biases zero. Deviates from PyTorch: batches come first ([B, T, D], its
- * `batch_first=True`), the weights are not returned nor dropped out, and a token that may look nowhere gets zeros before the output map.
+ * `batch_first=True`), the weights are not returned, and a token that may look nowhere gets zeros before the output map.
  */
 export class MultiheadAttention extends Module {
   readonly inProjWeight: Parameter; // [3 D, D]: of q, then k, then v
   readonly inProjBias: Parameter | undefined; // [3 D]
   readonly outProj: Linear;
   readonly numHeads: number;
+  readonly dropout: number;
 
   /** Throws Error unless dim is a multiple of numHeads. */
-  constructor({ dim, numHeads, bias = true }: MultiheadAttentionConfig, rng: Generator) {
+  constructor({ dim, numHeads, bias = true, dropout = 0 }: MultiheadAttentionConfig, rng: Generator) {
     super();
     expectHeads('MultiheadAttention', dim, numHeads);
     // In PyTorch's order, so that a seed gives its values: the output map is drawn whole, its bias too, which is zero after.
@@ -49,15 +51,17 @@ export class MultiheadAttention extends Module {
     this.inProjBias = bias ? new Parameter(full([3 * dim], 0)) : undefined;
     if (this.outProj.bias !== undefined) constant_(this.outProj.bias, 0);
     this.numHeads = numHeads;
+    this.dropout = dropout;
   }
 
-  /** [B, T, D] to [B, T, D] in the compute dtype. Throws ShapeError when shapes do not fit. */
+  /** [B, T, D] to [B, T, D] in the compute dtype. Throws ShapeError when shapes do not fit, RangeError for a dropout outside [0, 1). */
   forward(query: Tensor, ctx: ForwardContext, inputs: AttentionInputs = {}): Tensor {
     const { key = query, value = key } = inputs;
     const [q, k, v] = this.#project(query, key, value, ctx).map((x) =>
       x.unflatten(2, [this.numHeads, -1]).transpose(1, 2),
     ) as [Tensor, Tensor, Tensor]; // [B, H, T or S, E]
-    const mixed = attend(q, k, v, { mask: openMask(inputs, ctx) }); // [B, H, T, E]
+    const dropout = { rate: this.dropout, ctx };
+    const mixed = attend(q, k, v, { mask: openMask(inputs, ctx), dropout }); // [B, H, T, E]
     return this.outProj.forward(mixed.transpose(1, 2).flatten(2), ctx);
   }
 

@@ -15,7 +15,11 @@ export interface AdamOptions {
 /** Running means of gradients and their squares, and the number of steps taken (float32 []). */
 type AdamState = 'exp_avg' | 'exp_avg_sq' | 'step';
 
-const makers: StateMakers<AdamState> = { exp_avg: zerosLike, exp_avg_sq: zerosLike, step: () => full([], 0) };
+const makers: StateMakers<AdamState> = {
+  exp_avg: zerosLike,
+  exp_avg_sq: zerosLike,
+  step: ({ device }) => full([], 0, { device }),
+};
 
 /** The update that both have. */
 abstract class AdamFamily extends Optimizer<AdamState> {

@@ -19,5 +19,6 @@ export {
   polynomialSchedule,
   stepSchedule,
 } from './schedules.js';
+export { RMSprop, type RMSpropConfig } from './rmsprop.js';
 export { SGD, type SgdConfig } from './sgd.js';
 export const { clipGradNorm, emaUpdate: updateEma, allFinite } = fused;

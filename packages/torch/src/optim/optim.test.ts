@@ -5,7 +5,7 @@ import { type Tensor, generator, keep, randn, tensor, zeros } from '../index.js'
 import { StateDictError } from '../nn/index.js';
 import { Fixture } from '../testing/fixture.case.js';
 import { expectClose, expectNoLeak } from '../testing/index.js';
-import { Adam, AdamW, LARS, type Optimizer, type ParameterGroup, SGD, allFinite, updateEma } from './index.js';
+import { Adam, AdamW, LARS, type Optimizer, type ParameterGroup, RMSprop, SGD, allFinite, updateEma } from './index.js';
 
 const fixture = new Fixture('optim');
 const lrs = fixture.get('lr').toArray() as number[];
@@ -16,6 +16,9 @@ const makers = {
   sgd: (groups: ParameterGroup[]): Optimizer => new SGD(groups),
   momentum: (groups: ParameterGroup[]): Optimizer => new SGD(groups, { momentum: 0.9 }),
   nesterov: (groups: ParameterGroup[]): Optimizer => new SGD(groups, { momentum: 0.7, nesterov: true }),
+  rmsprop: (groups: ParameterGroup[]): Optimizer => new RMSprop(groups, { alpha: 0.9, eps: 1e-6 }),
+  rmspropCentered: (groups: ParameterGroup[]): Optimizer =>
+    new RMSprop(groups, { alpha: 0.9, eps: 1e-6, momentum: 0.8, centered: true }),
   lars: (groups: ParameterGroup[]): Optimizer => new LARS(groups, { trustCoefficient: 0.02 }),
 };
 type Name = keyof typeof makers;
@@ -25,6 +28,8 @@ const numStateTensors: Readonly<Record<Name, number>> = {
   sgd: 0,
   momentum: 3,
   nesterov: 3,
+  rmsprop: 3,
+  rmspropCentered: 9,
   lars: 3,
 };
 
@@ -187,6 +192,14 @@ describe('SGD', () => {
   it('refuses a momentum outside [0, 1) and Nesterov without one', () => {
     expect(() => new SGD([], { momentum: 1 })).toThrow('SGD: momentum must be in [0, 1), got 1');
     expect(() => new SGD([], { nesterov: true })).toThrow('SGD: nesterov needs a momentum, got 0');
+  });
+});
+
+describe('RMSprop', () => {
+  it('refuses numbers out of range', () => {
+    expect(() => new RMSprop([], { alpha: 1 })).toThrow('RMSprop: alpha must be in [0, 1), got 1');
+    expect(() => new RMSprop([], { momentum: 1 })).toThrow('RMSprop: momentum must be in [0, 1), got 1');
+    expect(() => new RMSprop([], { eps: -1 })).toThrow('RMSprop: eps must be a number from 0, got -1');
   });
 });
 

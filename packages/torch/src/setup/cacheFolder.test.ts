@@ -39,6 +39,10 @@ describe('cacheFolder', () => {
     expect(blocked.message).toMatch(
       /cannot write to the cache folder \S+file\/cache \(ENOTDIR\); .*HALFWAY_CACHE=\S+ npx halfway-torch setup$/,
     );
+    const nowhere = failureOf(() => {
+      prepareCacheFolder(cacheFolder({ HALFWAY_CACHE: '/proc/halfway/cache' }));
+    });
+    expect(nowhere.message).toContain('cannot write to the cache folder /proc/halfway/cache (ENOENT); ');
     for (const code of ['EROFS', 'EACCES']) {
       expect(diskError(Object.assign(new Error(), { code }), '/cache')?.message).toContain(`/cache (${code})`);
     }

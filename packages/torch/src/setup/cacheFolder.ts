@@ -5,9 +5,9 @@
 //   <root>/objects/                     compiled objects, so that one changed source does not cost all
 //   <root>/downloads/  logs/  setup.lock
 
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { SetupError, systemErrorCode } from './errors.js';
 
 /** Environment variables as a plain record, so that tests can hand in their own. */
@@ -49,12 +49,23 @@ export function prepareCacheFolder(cache: CacheFolder): void {
   const probe = join(cache.root, `.write-test-${String(process.pid)}`);
   try {
     for (const folder of [cache.root, cache.libtorch, cache.addon, cache.objects, cache.downloads, cache.logs]) {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     }
     writeFileSync(probe, 'x');
     rmSync(probe);
   } catch (error) {
     throw diskError(error, cache.root) ?? error;
+  }
+}
+
+/** With those above it that are missing. Not mkdir's `recursive`, which on Node 20 never returns where no folder can be, as in /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error; // else another process was faster
   }
 }
 

@@ -1,6 +1,9 @@
 // How the engine comes to CUDA (native/accelerator.cc), with doubles of the driver and of libtorch's CUDA part: what is opened in which
-// order, that it is opened in time, and what is said where something is missing. No GPU code is run.
+// order, that it is opened in time, and what is said where something is missing. No GPU code is run. What is done there: ../device.test.ts.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ensureAddonPath } from './addon.js';
@@ -10,17 +13,23 @@ import { locate } from './locate.js';
 
 const { libtorch } = locate();
 if (libtorch === undefined) throw new Error('internal: this test needs a libtorch; run: npm test');
-const entry = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+const built = (path: string) => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url));
+const tried = (machine: CudaMachine, double: CudaDouble, env: Record<string, string> = {}) =>
+  tryAddon(
+    ensureAddonPath(),
+    { ...process.env, ...double.environment(machine).env, ...env },
+    built('setup/tryEngine.js'),
+  );
 
 const withGpu: CudaMachine = { hasDriver: true, cudaLibrary: 'whole', numGpus: 1 };
 const openedForGpu = ['halfway.node LAZY LOCAL', 'libcuda.so.1 LAZY LOCAL', 'libtorch_cuda.so NOW GLOBAL'];
 
 /** A program that does something on the CPU, then makes a tensor on the GPU and prints its device or the error. */
-const askAfter = (onCpu: string) => `
-const torch = await import(${JSON.stringify(entry)});
+const askAfter = (onCpu: string, device = 'cuda') => `
+const torch = await import(${JSON.stringify(built('index.js'))});
 ${onCpu}
 try {
-  console.log(torch.ones([2], { device: 'cuda' }).device);
+  console.log(torch.ones([2], { device: '${device}' }).device);
 } catch (error) {
   console.log(error.name + ': ' + error.message);
 }`;
@@ -84,8 +93,7 @@ describe('the way to CUDA', () => {
   ])('opens driver and library in this order, with the addon: %s', async (_, onCpu) => {
     const { stdout, opened } = await double.run(withGpu, askAfter(onCpu));
     expect(opened).toEqual(openedForGpu);
-    // The border is passed: the dispatcher itself was asked for a tensor on the GPU, and the double has no kernels.
-    expect(stdout).toMatch(/Could not run 'aten::empty\.memory_format' with arguments from the 'CUDA' backend/);
+    expect(stdout).toBe('cuda:0\n');
   });
 
   it.each(refusals)(
@@ -98,12 +106,32 @@ describe('the way to CUDA', () => {
     },
   );
 
-  it.each(refusals)('tells doctor where $name, and the CPU works', async ({ machine, env, message }) => {
-    const load = await tryAddon(
-      ensureAddonPath(),
-      { ...process.env, ...double.environment(machine).env, ...env },
-      entry,
+  it('refuses a GPU beyond the last', async () => {
+    const { stdout } = await double.run({ ...withGpu, numGpus: 2 }, askAfter('', 'cuda:2'));
+    expect(stdout).toBe(
+      'DeviceError: ones: device cuda:2 cannot be used: the last GPU here is cuda:1; use it or one before it\n',
     );
-    expect(load).toMatchObject({ ok: true, cudaProblem: expect.stringMatching(message) as string });
+  });
+
+  it('tells doctor which parts were seen to work', async () => {
+    const { ok, cudaProblem, cudaParts } = await tried(withGpu, double);
+    expect({ ok, cudaProblem }).toEqual({ ok: true, cudaProblem: '' });
+    expect(cudaParts.length).toBeGreaterThan(5);
+    expect(cudaParts.filter(({ problem }) => problem !== '')).toEqual([]);
+  });
+
+  it('tells doctor what was seen before a part that ends the process', async () => {
+    const program = join(mkdtempSync(join(tmpdir(), 'halfway-crash-')), 'crash.mjs');
+    const seen = { threads: 1, cudaProblem: '', cudaParts: [{ name: 'attention', problem: 'it ended the process' }] };
+    writeFileSync(program, `console.log('${JSON.stringify(seen)}'); process.kill(process.pid, 'SIGSEGV');`);
+    expect(await tryAddon('no addon', process.env, program)).toMatchObject({ ok: true, ...seen });
+    rmSync(dirname(program), { recursive: true });
+  });
+
+  it.each(refusals)('tells doctor where $name, and the CPU works', async ({ machine, env, message }) => {
+    const load = await tried(machine, double, env);
+    expect(load).toMatchObject({
+      ...{ ok: true, cudaProblem: expect.stringMatching(message) as string, cudaParts: [] },
+    });
   });
 });

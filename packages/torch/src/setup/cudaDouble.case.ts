@@ -1,12 +1,26 @@
-// For tests only: a driver and a CUDA part of libtorch that hold no GPU code, and a recorder of what is opened. They stand at the border
-// (the dynamic loader, and libtorch's registry of CUDA hooks), so that the engine itself is the real one.
+// For tests only: a machine with GPUs that hold no GPU code: a driver, a CUDA part of libtorch (cudaDouble.case.cc), and a recorder of what
+// is opened. They stand at the border (the dynamic loader, and what libtorch registers for CUDA), so that the engine itself is the real one.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheFolder } from './cacheFolder.js';
 import { findOnPath, runCommand } from './commands.js';
 import type { Libtorch } from './libtorch.js';
+
+const cudaPart = readFileSync(fileURLToPath(new URL('../../src/setup/cudaDouble.case.cc', import.meta.url)), 'utf8');
 
 /** What lies on a machine. */
 export interface CudaMachine {
@@ -16,12 +30,15 @@ export interface CudaMachine {
   readonly numGpus: number;
 }
 
-/** A program's end, and the libraries of CUDA that it opened, in order and with their flags: `libcuda.so.1 LAZY LOCAL`. */
+/** A program's end and what it did. */
 export interface CudaRun {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
+  /** The libraries of CUDA that it opened, in order and with their flags: `libcuda.so.1 LAZY LOCAL`. */
   readonly opened: readonly string[];
+  /** What the CUDA part was asked for that no result shows: `wait for device 0`. */
+  readonly asked: readonly string[];
 }
 
 // Stands before the C library's dlopen. Node opens the addon with it too, and libtorch what it likes.
@@ -40,25 +57,6 @@ extern "C" void* dlopen(const char* path, int flags) noexcept {
   return real(path, flags);
 }`;
 
-// The hooks that libtorch asks about CUDA, registered as libtorch_cuda.so registers its own: by a static object, at loading.
-const cudaPart = `
-#include <ATen/detail/CUDAHooksInterface.h>
-#include <c10/core/impl/FakeGuardImpl.h>
-#include <cstdlib>
-struct CUDAHooks : at::CUDAHooksInterface {
-  explicit CUDAHooks(at::CUDAHooksArgs) {}
-  void init() const override {}
-  bool hasCUDA() const override { return true; }
-  bool hasPrimaryContext(c10::DeviceIndex) const override { return false; }
-  c10::DeviceIndex deviceCount() const override { return std::atoi(std::getenv("CUDA_DOUBLE_GPUS")); }
-};
-using at::CUDAHooksRegistry;
-using at::RegistererCUDAHooksRegistry;
-REGISTER_CUDA_HOOKS(CUDAHooks)
-namespace c10::impl {
-C10_REGISTER_GUARD_IMPL(CUDA, FakeGuardImpl<DeviceType::CUDA>)
-}`;
-
 /** The built doubles beside links to one real libtorch. Call `remove` at the end. */
 export class CudaDouble {
   readonly #root = mkdtempSync(join(tmpdir(), 'halfway-cuda-double-'));
@@ -71,8 +69,7 @@ export class CudaDouble {
     this.#compile('libcuda.so.1', '');
     this.#compile('libmissing.so', '');
     this.#compile('broken.so', '', `-L${this.#root}`, '-lmissing');
-    const includes = libtorch.includeDirs.flatMap((folder) => ['-isystem', folder]);
-    this.#compile('whole.so', cudaPart, ...includes, `-L${libtorch.libDir}`, '-ltorch_cpu', '-lc10');
+    symlinkSync(this.#wholePart(), join(this.#root, 'whole.so'));
     rmSync(join(this.#root, 'libmissing.so'));
   }
 
@@ -104,7 +101,24 @@ export class CudaDouble {
     const { status, stdout, stderr } = await runCommand(command, { env: { ...process.env, ...env, ...more } });
     const lines = existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n') : [];
     const opened = lines.map((line) => basename(line)).filter((line) => /^(halfway\.node|libcuda|libtorch)/.test(line));
-    return { status, stdout, stderr, opened };
+    const asked = lines.filter((line) => line.startsWith('cuda: ')).map((line) => line.slice('cuda: '.length));
+    return { status, stdout, stderr, opened, asked };
+  }
+
+  /** The compiled CUDA part, which takes 15 s: kept among the addon's objects, and removed with them. */
+  #wholePart(): string {
+    const { libDir, includeDirs, buildId } = this.#libtorch;
+    const { objects } = cacheFolder(process.env);
+    const key = createHash('sha256').update(`${cudaPart}\0${buildId}`).digest('hex').slice(0, 20);
+    const path = join(objects, `cudaDouble-${key}.so`);
+    if (existsSync(path)) return path;
+    const includes = includeDirs.flatMap((folder) => ['-isystem', folder]);
+    this.#compile('cudaDouble.so', cudaPart, ...includes, `-L${libDir}`, '-ltorch_cpu', '-lc10');
+    mkdirSync(objects, { recursive: true });
+    const aside = `${path}.${String(process.pid)}`;
+    copyFileSync(join(this.#root, 'cudaDouble.so'), aside);
+    renameSync(aside, path);
+    return path;
   }
 
   #compile(name: string, source: string, ...options: string[]): void {

@@ -17,7 +17,7 @@ import {
   memoryLimitBytes,
 } from './cpu.js';
 import { type Libtorch, isFile } from './libtorch.js';
-import { type LoadResult, tryAddon } from './loadTest.js';
+import { type LoadResult, type PartTrial, tryAddon } from './loadTest.js';
 import { type Attempt, locate } from './locate.js';
 import { findPip } from './python.js';
 
@@ -52,7 +52,7 @@ const minimumNode = '20.19';
 const setupCommand = 'npx halfway-torch setup';
 
 /**
- * Examines this machine and, if the addon is built, loads it in a child process for one matrix product. Takes about two seconds.
+ * Examines this machine and, if the addon is built, tries it in a child process. Takes about two seconds.
  * @param machine another machine than this one (tests)
  */
 export async function doctor(env: Env = process.env, machine: Machine = detectMachine()): Promise<DoctorReport> {
@@ -74,7 +74,7 @@ export async function doctor(env: Env = process.env, machine: Machine = detectMa
     libtorchCheck(location),
     ...(libtorch === undefined ? [] : [addonCheck(built)]),
     ...(load === undefined ? [] : [loadCheck(load)]),
-    cudaCheck(hasCudaDriver(), libtorch, load?.cudaProblem),
+    cudaCheck(hasCudaDriver(), libtorch, load),
   ];
   return {
     ok: checks.every(({ status }) => status !== 'failed'),
@@ -216,13 +216,18 @@ function loadCheck(load: LoadResult): DoctorCheck {
 }
 
 /**
- * Which state CUDA is in: not asked for, in use, or out of use and why.
- * @param problem what the engine says of it, empty when it works, undefined when it could not be asked
+ * Which state CUDA is in: not asked for, in use and which parts of it were seen to work, or out of use and why.
+ * @param load what the engine says of it, undefined when it could not be asked
  */
-export function cudaCheck(hasDriver: boolean, libtorch?: Libtorch, problem?: string): DoctorCheck {
+export function cudaCheck(
+  hasDriver: boolean,
+  libtorch?: Libtorch,
+  load?: Pick<LoadResult, 'cudaProblem' | 'cudaParts'>,
+): DoctorCheck {
   const name = 'CUDA';
+  const problem = load?.cudaProblem;
+  if (load !== undefined && problem === '') return partsCheck(name, load.cudaParts);
   if (!hasDriver) return { name, status: 'ok', detail: 'no NVIDIA driver on this machine: the CPU is used' };
-  if (problem === '') return { name, status: 'ok', detail: 'a matrix product on cuda:0 is right' };
   if (libtorch?.hasCuda !== true) {
     const detail = `an NVIDIA driver is present, but ${libtorch === undefined ? 'no libtorch' : 'this libtorch is for the CPU only'}`;
     return { name, status: 'warning', detail, next: `${setupCommand} --cuda` };
@@ -231,6 +236,15 @@ export function cudaCheck(hasDriver: boolean, libtorch?: Libtorch, problem?: str
     return { name, status: 'ok', detail: "an NVIDIA driver and libtorch's CUDA part are present; not tried yet" };
   const [detail = '', next = ''] = problem.split(/; (?=[^;]*$)/);
   return { name, status: 'warning', detail, next };
+}
+
+function partsCheck(name: string, parts: readonly PartTrial[]): DoctorCheck {
+  const working = parts.filter(({ problem }) => problem === '').map((part) => part.name);
+  const broken = parts.filter(({ problem }) => problem !== '').map((part) => `${part.name}: ${part.problem}`);
+  const detail = `seen to work: ${working.length === 0 ? 'nothing' : working.join(', ')}`;
+  if (broken.length === 0) return { name, status: 'ok', detail };
+  const next = `${setupCommand} --cuda --force; if it stays, report it with: npx halfway-torch doctor --json`;
+  return { name, status: 'warning', detail: `${detail}; not: ${broken.join('; ')}`, next };
 }
 
 function hasCudaDriver(): boolean {

@@ -11,62 +11,42 @@ export interface LoadResult {
   readonly detail: string;
   /** Threads libtorch uses; undefined when only loading was tried. */
   readonly threads: number | undefined;
-  /** Why no GPU can be used, with what to do; empty when one multiplied too, undefined when only loading was tried. */
+  /** Why no GPU can be used, with what to do; empty when one can, undefined when only loading was tried. */
   readonly cudaProblem: string | undefined;
+  /** What was tried on the current GPU; empty where none can be used. */
+  readonly cudaParts: readonly PartTrial[];
 }
 
-// Prints one JSON line. The package's entry is used when it is built, since it knows how to call the addon; else loading alone is tried.
-const program = `
-const [addon, entry] = process.argv.slice(1);
-if (entry) {
-  const torch = await import(entry);
-  const multiply = (device) => {
-    const [size, ones] = [256, torch.ones([256, 256], { device })];
-    if (ones.matmul(ones).sum().item() !== size ** 3) throw new Error('a product of matrices of ones came out wrong');
-  };
-  const problemOf = (device) => {
-    try {
-      multiply(device);
-      return '';
-    } catch (error) {
-      return error.message.replace(/^.* cannot be used: /, '');
-    }
-  };
-  multiply('cpu');
-  const facts = { threads: torch.getNumThreads(), version: torch.libtorchVersion(), capability: torch.cpuCapability() };
-  console.log(JSON.stringify({ ...facts, cudaProblem: problemOf('cuda') }));
-} else {
-  process.dlopen({ exports: {} }, addon);
-  console.log('{}');
+/** One part of the engine that was tried. */
+export interface PartTrial {
+  readonly name: string;
+  /** Empty when it works. */
+  readonly problem: string;
 }
-`;
 
-/** Loads the addon at `path` and, where the package is built, multiplies two matrices with it. Ends within a minute. */
-export async function tryAddon(
-  path: string,
-  env: Env,
-  entry: string = fileURLToPath(new URL('../index.js', import.meta.url)),
-): Promise<LoadResult> {
-  const command = [process.execPath, '--input-type=module', '--eval', program, '--', path, isFile(entry) ? entry : ''];
-  const { status, stdout, stderr } = await runCommand(command, {
+const builtProgram = fileURLToPath(new URL('./tryEngine.js', import.meta.url));
+const onlyLoads = "process.dlopen({ exports: {} }, process.argv[1]); console.log('{}')";
+
+/**
+ * Loads the addon at `path` and, where the package is built, tries what it can do. Ends within two minutes.
+ * @param program tryEngine.js; where it is absent, loading alone is tried
+ */
+export async function tryAddon(path: string, env: Env, program: string = builtProgram): Promise<LoadResult> {
+  const how = isFile(program) ? [program] : ['--eval', onlyLoads, '--', path];
+  const { status, stdout, stderr } = await runCommand([process.execPath, ...how], {
     env: { ...env, HALFWAY_ADDON: path },
-    timeoutMs: 60_000,
+    timeoutMs: 120_000, // the first use of a GPU sets up libraries of several hundred MB
   });
-  const untried = { threads: undefined, cudaProblem: undefined };
-  if (status !== 0) return { ok: false, detail: failureLine(status, stderr), ...untried };
-  const answer: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}');
-  if (typeof answer !== 'object' || answer === null || !('threads' in answer) || typeof answer.threads !== 'number') {
+  const untried = { threads: undefined, cudaProblem: undefined, cudaParts: [] };
+  const said = stdout.trim().split('\n').at(-1);
+  if (said === undefined || said === '') return { ok: false, detail: failureLine(status, stderr), ...untried };
+  const answer = JSON.parse(said) as Partial<LoadResult & { version: string; capability: string }>;
+  const { threads, version = 'unknown', capability = 'unknown', cudaProblem, cudaParts = [] } = answer;
+  if (threads === undefined) {
     return { ok: true, detail: 'loads (its functions were not tried: the package is not built)', ...untried };
   }
-  const version = 'version' in answer ? String(answer.version) : 'unknown';
-  const capability = 'capability' in answer ? String(answer.capability) : 'unknown';
-  const threads = `${String(answer.threads)} thread${answer.threads === 1 ? '' : 's'}`;
-  return {
-    ok: true,
-    detail: `a matrix product is right; libtorch ${version}, ${capability} kernels, ${threads}`,
-    threads: answer.threads,
-    cudaProblem: 'cudaProblem' in answer ? String(answer.cudaProblem) : undefined,
-  };
+  const detail = `a matrix product is right; libtorch ${version}, ${capability} kernels, ${String(threads)} thread${threads === 1 ? '' : 's'}`;
+  return { ok: true, detail, threads, cudaProblem, cudaParts };
 }
 
 function failureLine(status: number | null, stderr: string): string {

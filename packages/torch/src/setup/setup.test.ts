@@ -8,6 +8,7 @@ import { EngineNotFoundError } from './errors.js';
 import { FakeMachine, recordingLog } from './fakeMachine.case.js';
 import type { Pins } from './install.js';
 import type { Libtorch } from './libtorch.js';
+import type { PartTrial } from './loadTest.js';
 import { type SetupOptions, setup } from './setup.js';
 
 describe('setup', () => {
@@ -117,13 +118,22 @@ describe('doctor', () => {
     const nothing = { root: '', version: '', libDir: '', openmpLibrary: '', buildId: '' };
     const forCpu: Libtorch = { ...nothing, includeDirs: [], extraLibDirs: [], hasCuda: false };
     const forCuda = { ...forCpu, hasCuda: true };
-    expect(cudaCheck(false, forCuda, 'no driver; install it')).toMatchObject({
+    const unused = (cudaProblem: string) => ({ cudaProblem, cudaParts: [] });
+    expect(cudaCheck(false, forCuda, unused('no driver; install it'))).toMatchObject({
       status: 'ok',
       detail: expect.stringMatching(/no NVIDIA driver/) as string,
     });
-    expect(cudaCheck(true, forCuda, '')).toMatchObject({
-      status: 'ok',
-      detail: expect.stringMatching(/product on cuda:0 is right/) as string,
+    const [product, pinned] = [
+      { name: 'matrix product', problem: '' },
+      { name: 'copies from pinned memory', problem: '' },
+    ] as const;
+    const seen = (...cudaParts: PartTrial[]) => cudaCheck(true, forCuda, { cudaProblem: '', cudaParts });
+    expect(seen(product, pinned)).toEqual({
+      ...{ name: 'CUDA', status: 'ok', detail: 'seen to work: matrix product, copies from pinned memory' },
+    });
+    expect(seen(product, { ...pinned, problem: 'it ended the process' })).toMatchObject({
+      status: 'warning',
+      detail: 'seen to work: matrix product; not: copies from pinned memory: it ended the process',
     });
     expect(cudaCheck(true, forCuda)).toMatchObject({
       status: 'ok',
@@ -132,7 +142,7 @@ describe('doctor', () => {
     const idle = { status: 'warning', next: 'npx halfway-torch setup --cuda' };
     expect(cudaCheck(true)).toMatchObject(idle);
     expect(cudaCheck(true, forCpu)).toMatchObject(idle);
-    expect(cudaCheck(true, forCuda, 'it lacks libx.so (a; b); reboot')).toEqual({
+    expect(cudaCheck(true, forCuda, unused('it lacks libx.so (a; b); reboot'))).toEqual({
       ...{ name: 'CUDA', status: 'warning', detail: 'it lacks libx.so (a; b)', next: 'reboot' },
     });
   });

@@ -4,18 +4,31 @@ import tseslint from 'typescript-eslint';
 
 /** Who may import whom inside packages/ssl/src: a folder and the folders it may import. `data/batch.ts` is open to all. */
 const SSL_ARROWS = {
-  root: ['protocol', 'config', 'run', 'data', 'transforms', 'models', 'objectives', 'train', 'eval', 'reproduce'],
+  root: [
+    'protocol',
+    'config',
+    'run',
+    'interop',
+    'data',
+    'transforms',
+    'models',
+    'objectives',
+    'train',
+    'eval',
+    'reproduce',
+  ],
   protocol: [],
   config: ['root', 'protocol'],
   transforms: ['root', 'config'],
   models: ['root', 'config'],
   run: ['root', 'protocol', 'config', 'models'],
+  interop: ['root', 'protocol', 'config', 'models', 'run'],
   data: ['root', 'protocol', 'config', 'transforms'],
   objectives: ['root', 'config', 'models', 'transforms'],
-  train: ['root', 'protocol', 'config', 'run', 'data', 'transforms', 'models', 'objectives'],
+  train: ['root', 'protocol', 'config', 'run', 'interop', 'data', 'transforms', 'models', 'objectives'],
   eval: ['root', 'protocol', 'config', 'run', 'data', 'transforms', 'models'],
   reproduce: ['root', 'protocol', 'config', 'run', 'data', 'train', 'eval'],
-  cli: ['root', 'protocol', 'config', 'run', 'data', 'train', 'eval', 'reproduce'],
+  cli: ['root', 'protocol', 'config', 'run', 'interop', 'data', 'train', 'eval', 'reproduce'],
 };
 
 /** Who may import whom inside packages/torch/src. */

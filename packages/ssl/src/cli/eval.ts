@@ -3,6 +3,7 @@ import { shippedPhotos } from '../config/shippedPhotos.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
 import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { UsageError } from './failure.js';
+import { deviceOption } from './flags.js';
 import { plainOrLive, printResult, say } from './output.js';
 
 interface EvalFlags extends EvaluationFlags {
@@ -11,6 +12,7 @@ interface EvalFlags extends EvaluationFlags {
   readonly baseline?: 'random';
   readonly weights?: string;
   readonly features?: FeatureKind;
+  readonly device?: 'cpu' | 'cuda';
   readonly json?: boolean;
 }
 
@@ -29,6 +31,7 @@ export function evalCommand(): Command {
         ...['cls', 'mean', 'invariant', 'equivariant'],
       ]),
     )
+    .addOption(deviceOption('where the encoder runs (default: cpu); heads are fitted on the CPU'))
     .option('--json', 'print the figures as one JSON object')
     .addHelpText(
       'after',
@@ -60,6 +63,7 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
     ...(test === undefined ? {} : { test }),
     ...(flags.features === undefined ? {} : { features: flags.features }),
     ...(flags.baseline === undefined ? {} : { baseline: flags.baseline }),
+    ...(flags.device === undefined ? {} : { device: flags.device }),
     onProgress: plainOrLive(),
   });
   const figures = {

@@ -20,10 +20,12 @@ describe('halfway', () => {
       'halfway: --version',
       'halfway setup: --from <wheels...> --cuda --force --json',
       'halfway doctor: --json',
-      'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --steps <n> --seed <n> --set <key.path=value> ' +
-        '--resume --allow-other-engine --dry-run --json',
+      'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --steps <n> --seed <n> --device <name> ' +
+        '--set <key.path=value> --resume --allow-other-engine --dry-run --json',
       'halfway eval: [run] --tasks <list> --photos <n> --r2-parameters <list> --r2-borders <list> --data <paths...> --test <paths...> ' +
-        '--baseline <kind> --weights <file> --features <kind> --json',
+        '--baseline <kind> --weights <file> --features <kind> --device <name> --json',
+      'halfway export: [run] --weights <file> --format <name> --out <folder> --json',
+      'halfway import: [file] --format <name> --key <name> --heads <n> --out <folder> --json',
       'halfway data:',
       'halfway data preview: --recipe <name|file> --data <paths...> --out <file> --photos <n> --set <key.path=value> --json',
       'halfway data check: --data <paths...> --set <key.path=value> --json',
@@ -47,7 +49,7 @@ describe('halfway', () => {
     [['pretrian'], 'halfway: there is no command pretrian; did you mean pretrain?\n'],
     [['data', 'prevew'], 'halfway: there is no command prevew; did you mean preview?\n'],
     [['pretrain', '--recpe', 'x'], "halfway: unknown option '--recpe'\n(Did you mean --recipe?)\n"],
-    [['pretrain'], 'halfway: --recipe: must be named, got none; one of paper/vicreg-rot, quickstart, '],
+    [['pretrain'], 'halfway: --recipe: must be named, got none; one of paper/'],
     [
       ['pretrain', '--recipe', 'small/vicreg'],
       'halfway: --out: a run folder must be named, got none; for example --out runs/a\n',
@@ -95,6 +97,7 @@ describe('halfway', () => {
       'no key recon.lamda; did you mean recon.lambda?\n',
     ],
     [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
+    [['export', '--out', 'x'], 'halfway: export: a run folder or --weights must be named, got none\n'],
   ];
   it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {
     for (const [args, message] of wrong) {

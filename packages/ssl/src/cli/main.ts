@@ -9,7 +9,9 @@ import { nearestName } from '../config/nearestName.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
+import { exportCommand } from './export.js';
 import { BadResult, describeError, exitCodeOf } from './failure.js';
+import { importCommand } from './import.js';
 import { printError } from './output.js';
 import { pretrainCommand } from './pretrain.js';
 import { quickstartCommand } from './quickstart.js';
@@ -40,6 +42,8 @@ export function createProgram(): Command {
     doctorCommand(),
     pretrainCommand(),
     evalCommand(),
+    exportCommand(),
+    importCommand(),
     dataCommand(),
     quickstartCommand(),
     studyCommand(),

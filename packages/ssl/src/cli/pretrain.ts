@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.js';
 import { shippedPhotos } from '../config/shippedPhotos.js';
 import { durationText } from '../duration.js';
 import { UsageError } from './failure.js';
-import { collect, wholeNumber } from './flags.js';
+import { collect, deviceOption, wholeNumber } from './flags.js';
 import { printResult, say } from './output.js';
 import { progressPrinter } from './progress.js';
 import { stoppable } from './signals.js';
@@ -15,6 +15,7 @@ interface PretrainFlags {
   readonly out?: string;
   readonly steps?: number;
   readonly seed?: number;
+  readonly device?: 'cpu' | 'cuda';
   readonly set: string[];
   readonly resume?: boolean;
   readonly allowOtherEngine?: boolean;
@@ -41,6 +42,7 @@ export function pretrainCommand(): Command {
     .option('--out <folder>', 'the run folder to write')
     .option('--steps <n>', "length of the training, instead of the recipe's", wholeNumber(1))
     .option('--seed <n>', 'seed of every random draw', wholeNumber())
+    .addOption(deviceOption("where to train (default: the recipe's train.device, cpu unless it says otherwise)"))
     .option('--set <key.path=value>', 'change a key of the recipe; may be repeated', collect, [])
     .option('--resume', 'go on with the run in --out, bit for bit')
     .option('--allow-other-engine', 'resume although libtorch or CPU differ: other bits')
@@ -94,6 +96,7 @@ async function resolveJob(flags: PretrainFlags): Promise<Job> {
     ...flags.set,
     ...(flags.steps === undefined ? [] : [`train.steps=${flags.steps}`]),
     ...(flags.seed === undefined ? [] : [`train.seed=${flags.seed}`]),
+    ...(flags.device === undefined ? [] : [`train.device=${flags.device}`]),
   ];
   if (flags.resume !== true || out === undefined) {
     if (recipe !== undefined) return { config: loadRecipe(recipe, settings), recipe, data };
@@ -106,7 +109,7 @@ async function resolveJob(flags: PretrainFlags): Promise<Job> {
   if (recipe !== undefined) return { config: loadRecipe(recipe, settings), recipe, data: paths };
   if (settings.length === 0) return { config: folder.config(), recipe: manifest.recipe, data: paths };
   throw new UsageError(
-    `--set, --steps, --seed: need --recipe, got ${settings.join(' ')}; leave them out, a resumed run keeps its own settings`,
+    `--set, --steps, --seed, --device: need --recipe, got ${settings.join(' ')}; leave them out, a resumed run keeps its own settings`,
   );
 }
 

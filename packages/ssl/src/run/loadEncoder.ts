@@ -7,12 +7,14 @@ import { parseConfig } from '../config/parse.js';
 import type { Config } from '../config/schema.js';
 import { RunError } from '../errors.js';
 import { Adapter } from '../models/adapter.js';
-import { Vit, vitConfig } from '../models/vit.js';
+import { createEncoder } from '../models/createEncoder.js';
+import type { Encoder } from '../models/encoder.js';
 import { checkpointSteps } from './checkpoint.js';
+import { exportedTensors } from './exportedTensors.js';
 import { RunFolder } from './runFolder.js';
 
 export interface LoadedEncoder {
-  readonly encoder: Vit;
+  readonly encoder: Encoder;
   readonly adapter: Adapter;
   readonly config: Config;
   readonly runDir: string | undefined; // of a run; undefined for a file of weights
@@ -29,7 +31,7 @@ export function loadEncoder(source: string, { random }: { random?: number } = {}
   const isRun = existsSync(source) && statSync(source).isDirectory();
   const config = isRun ? RunFolder.open(source).config() : exportedConfig(source);
   const rng = generator(random ?? 0);
-  const encoder = new Vit(vitConfig(config.model), rng);
+  const encoder = createEncoder(config.model, rng);
   const adapter = new Adapter(encoder.widthDim, config.split.dim, rng);
   rng.dispose();
   const runDir = isRun ? source : undefined;
@@ -37,8 +39,9 @@ export function loadEncoder(source: string, { random }: { random?: number } = {}
   const { path, description } = isRun ? newestModel(source) : { path: source, description: source };
   const { tensors } = loadSafetensors(path);
   try {
-    encoder.loadStateDict(below(tensors, 'encoder.'));
-    adapter.loadStateDict(below(tensors, 'adapter.'));
+    const exported = exportedTensors(tensors, config.eval.weights);
+    encoder.loadStateDict(below(exported, 'encoder.'));
+    adapter.loadStateDict(below(exported, 'adapter.'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(

@@ -44,7 +44,10 @@ export function manifestOf(config: Config, change: Partial<RunManifest> = {}): R
     startedAt: '2026-01-01T00:00:00.000Z',
     updatedAt: '2026-01-01T00:00:00.000Z',
     parameters: 1,
-    engine: { libtorch: '2.15.0', cpuCapability: 'AVX2', threads: 1, computeDtype: 'float32', device: 'cpu' },
+    engine: {
+      ...{ libtorch: '2.15.0', cpuCapability: 'AVX2', threads: 1, computeDtype: 'float32' },
+      ...{ float32Precision: 'highest', device: 'cpu' },
+    },
     data: { paths: ['photos'], numImages: 3, hash: 'abc' },
     ...change,
   };

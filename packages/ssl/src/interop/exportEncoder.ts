@@ -1,0 +1,87 @@
+/** Encoder and adapter in a folder, in the form that other programs load. */
+import { join } from 'node:path';
+import { scope, type Tensor } from '@halfway/torch';
+import { saveSafetensors } from '@halfway/torch/io';
+import type { Module } from '@halfway/torch/nn';
+import type { Config } from '../config/schema.js';
+import { ConfigError } from '../errors.js';
+import { makeFolder } from '../makeFolder.js';
+import { Vit, vitConfig } from '../models/vit.js';
+import { writeBackbone } from '../run/exportBackbone.js';
+import { diskError, writeAtomic } from '../run/files.js';
+import type { LoadedEncoder } from '../run/loadEncoder.js';
+import type { ExportFormat, FormatName } from './formatNames.js';
+import { formatNamed } from './formats.js';
+import { huggingFaceConfig, huggingFacePreprocessing } from './huggingFace.js';
+import { timmConfig } from './timm.js';
+import { toTheirs } from './translate.js';
+import { shapeSettings, type VitSettings } from './vitSettings.js';
+
+interface Layout {
+  readonly names: FormatName;
+  /** Texts beside the weights, by file name. */
+  readonly describe: (settings: VitSettings) => Readonly<Record<string, object>>;
+}
+
+const LAYOUTS: Readonly<Record<Exclude<ExportFormat, 'safetensors'>, Layout>> = {
+  timm: { names: 'timm', describe: (settings) => ({ 'config.json': timmConfig(settings) }) },
+  hf: {
+    names: 'hf-dinov2',
+    describe: (settings) => ({
+      'config.json': huggingFaceConfig(settings),
+      'preprocessor_config.json': huggingFacePreprocessing(settings),
+    }),
+  },
+};
+
+/**
+ * Writes an encoder and its adapter into a folder.
+ *
+ * - `safetensors`: `backbone.safetensors` and `config.json`, as in a run's export folder.
+ * - `timm`, `hf`: `model.safetensors` and `config.json` of the encoder alone, and `adapter.safetensors` (`proj.weight` [d, D],
+ *   `proj.bias` [d], both f32; its metadata say which of the d features are invariant and which equivariant).
+ *
+ * @returns the files' paths
+ * Throws ConfigError when the format has no such encoder, RunError when the disk does not take the files.
+ */
+export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folder: string): string[] {
+  const { encoder, adapter, config } = loaded;
+  if (format === 'safetensors') {
+    const tensors = new Map([...prefixed('encoder.', encoder), ...prefixed('adapter.', adapter)]);
+    return [writeBackbone(folder, tensors, config), join(folder, 'config.json')];
+  }
+  if (!(encoder instanceof Vit)) {
+    throw new ConfigError(
+      `export: ${format} must be given a vision transformer, got ${config.model.kind}; use --format safetensors`,
+      'model.kind',
+    );
+  }
+  const { names, describe } = LAYOUTS[format];
+  const state = encoder.stateDict();
+  const texts = describe({ ...shapeSettings(state), numHeads: vitConfig(config.model).numHeads });
+  const [model, adapterPath] = [join(folder, 'model.safetensors'), join(folder, 'adapter.safetensors')];
+  try {
+    makeFolder(folder);
+    scope(() => saveSafetensors(model, toTheirs(formatNamed(names), state), { format: 'pt' }));
+    saveSafetensors(adapterPath, adapter.stateDict(), { format: 'pt', ...columnsOf(config.split) });
+  } catch (error) {
+    throw diskError(model, error);
+  }
+  const described = Object.entries(texts).map(([name, content]) => {
+    const path = join(folder, name);
+    writeAtomic(path, `${JSON.stringify(content, undefined, 2)}\n`);
+    return path;
+  });
+  return [model, adapterPath, ...described];
+}
+
+function prefixed(prefix: string, module: Module): [string, Tensor][] {
+  return [...module.stateDict()].map(([name, tensor]) => [prefix + name, tensor]);
+}
+
+/** Which features of the adapter are which: `invariant` and `equivariant` as `from:to`. */
+function columnsOf({ dim, equivariantDim, equiFirst }: Config['split']): Record<string, string> {
+  const cut = equiFirst ? equivariantDim : dim - equivariantDim;
+  const [first, second] = [`0:${cut}`, `${cut}:${dim}`];
+  return equiFirst ? { equivariant: first, invariant: second } : { invariant: first, equivariant: second };
+}

@@ -1,0 +1,54 @@
+/** A published encoder as one of ours: for evaluation, as a start, and on its way to another format. */
+import * as torch from '@halfway/torch';
+import { parseConfig } from '../config/parse.js';
+import { ConfigError } from '../errors.js';
+import { Adapter } from '../models/adapter.js';
+import { Vit, vitConfig } from '../models/vit.js';
+import type { LoadedEncoder } from '../run/loadEncoder.js';
+import { type EncoderDiff, initEncoder } from './initEncoder.js';
+import { loadWeights, type WeightsReport } from './loadWeights.js';
+import type { WeightChoice } from './recognise.js';
+import { publishedHeads, shapeSettings } from './vitSettings.js';
+
+export interface ImportChoice extends WeightChoice {
+  /** Attention heads, which weights do not tell. Default: those of the published ViTs of this width. */
+  readonly numHeads?: number;
+}
+
+export interface ImportedEncoder extends LoadedEncoder {
+  readonly report: WeightsReport;
+  readonly diff: EncoderDiff;
+}
+
+/**
+ * The encoder of a file of weights, at the size that they have. Its adapter is the identity: the features are the encoder's own, half
+ * of them called equivariant for want of a better rule.
+ *
+ * Throws what `loadWeights` throws, DataError when tensors are missing or fit no encoder, and ConfigError when the number of heads is
+ * to be said.
+ */
+export async function importEncoder(path: string, choice: ImportChoice = {}): Promise<ImportedEncoder> {
+  const weights = await loadWeights(path, choice);
+  const { tensors, report } = weights;
+  const shape = shapeSettings(tensors);
+  const { widthDim } = shape;
+  const numHeads = choice.numHeads ?? publishedHeads(widthDim);
+  if (numHeads === undefined) {
+    throw new ConfigError(
+      `${path}: the number of heads must be said, since no published ViT has the width ${widthDim}; for example --heads ${Math.ceil(widthDim / 64)}`,
+      'model.numHeads',
+    );
+  }
+  // DINO, iBOT and DINOv2 resize positions by a scale; DINOv2's models with registers, timm and transformers to a size.
+  const positionResize = report.format.startsWith('dino') && shape.numRegisters === 0 ? 'offset' : 'size';
+  const split = { dim: widthDim, equivariantDim: Math.floor(widthDim / 2) };
+  const config = parseConfig({ model: { ...shape, numHeads, positionResize }, split }, path);
+  const rng = torch.generator(0);
+  const encoder = new Vit(vitConfig(config.model), rng);
+  const adapter = new Adapter(widthDim, widthDim, rng);
+  rng.dispose();
+  const diff = initEncoder(encoder, weights);
+  torch.scope(() => torch.noGrad(() => adapter.proj.weight.copy_(torch.eye(widthDim))));
+  for (const tensor of tensors.values()) tensor.dispose();
+  return { encoder, adapter, config, runDir: undefined, source: path, report, diff };
+}

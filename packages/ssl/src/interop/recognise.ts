@@ -1,0 +1,60 @@
+/** Which network of a file is meant, and how it is named. */
+import { FORMAT_NAMES, type FormatName } from './formatNames.js';
+import { FORMATS, type WeightFormat } from './formats.js';
+import type { Fail } from './pth/fail.js';
+
+/** What a caller may say of a file; what is left open, the names tell. */
+export interface WeightChoice {
+  readonly format?: FormatName;
+  /** What stands before the network's names, or the beginning of it, such as `student` or `teacher.backbone`; '' for nothing. */
+  readonly key?: string;
+}
+
+export interface Recognised {
+  readonly format: WeightFormat;
+  /** Stands before every name of the network: '' or such as `teacher.backbone.`. */
+  readonly prefix: string;
+}
+
+/**
+ * The one network among these names: below `key`, else the teacher where there are several, since it is the teacher that is evaluated.
+ * @param fail throws; told that there is none, or more than one
+ */
+export function recognise(names: readonly string[], { format: wanted, key }: WeightChoice, fail: Fail): Recognised {
+  const formats = FORMATS.filter(({ name }) => wanted === undefined || name === wanted);
+  const prefixes = [...new Set(formats.flatMap(({ anchor }) => prefixesOf(names, anchor)))];
+  const below = prefixes.filter(
+    (prefix) => key === undefined || (key === '' ? prefix === '' : prefix.startsWith(`${key}.`)),
+  );
+  const teachers = below.filter((prefix) => /(^|\.)teacher\./.test(prefix));
+  const [prefix, ...others] = teachers.length > 0 ? teachers : below;
+  if (prefix === undefined) {
+    const anchors = [...new Set(formats.map(({ anchor }) => anchor))].join(' or ');
+    const where = key === undefined ? '' : ` below ${key}`;
+    return fail(`weights must have ${anchors}${where}, got ${shown(names)}; is it another kind of network?`);
+  }
+  if (others.length > 0) {
+    return fail(
+      `weights must be of one network, got those below ${shown([prefix, ...others].map((one) => one.slice(0, -1)))}; say which, by the key before its names`,
+    );
+  }
+  const own = names.flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+  const isMarked = ({ mark }: WeightFormat): boolean => wanted !== undefined || own.some((name) => mark.test(name));
+  const format = formats.find((candidate) => own.includes(candidate.anchor) && isMarked(candidate));
+  return format === undefined
+    ? fail(`weights must be named in a known format (${FORMAT_NAMES.join(', ')}), got ${shown(own)}`)
+    : { format, prefix };
+}
+
+function prefixesOf(names: readonly string[], anchor: string): string[] {
+  return names.flatMap((name) =>
+    name === anchor || name.endsWith(`.${anchor}`) ? [name.slice(0, -anchor.length)] : [],
+  );
+}
+
+function shown(names: readonly string[]): string {
+  const listed = names.slice(0, 5).map((name) => name || "''");
+  return names.length > listed.length
+    ? `${listed.join(', ')} and ${names.length - listed.length} more`
+    : listed.join(', ');
+}

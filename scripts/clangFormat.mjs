@@ -12,10 +12,12 @@ if (options === undefined || process.argv.length !== 3) {
   process.exit(2);
 }
 const root = fileURLToPath(new URL('..', import.meta.url));
-const native = join(root, 'packages/torch/native');
-const files = readdirSync(native)
-  .filter((name) => /\.(cc|h)$/.test(name))
-  .map((name) => join(native, name));
+const folders = ['native', 'src/setup'].map((name) => join(root, 'packages/torch', name));
+const files = folders.flatMap((folder) =>
+  readdirSync(folder)
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .map((name) => join(folder, name)),
+);
 const program = join(root, 'node_modules/.bin/clang-format');
 const { status, error } = spawnSync(program, [...options, '--style=file', ...files], { cwd: root, stdio: 'inherit' });
 if (error !== undefined) {

@@ -61,9 +61,24 @@ describe('parseConfig', () => {
       [
         { model: { imagePx: 36, patch: 8 } },
         'model.imagePx',
-        'must be a multiple of model.patch 8, got 36; use 32 or 40',
+        'must be a multiple of the patch, 8 px, got 36; use 32 or 40',
       ],
-      [{ model: { imagePx: 4, patch: 8 } }, 'model.imagePx', 'must be a multiple of model.patch 8, got 4; use 8'],
+      [{ model: { imagePx: 4, patch: 8 } }, 'model.imagePx', 'must be a multiple of the patch, 8 px, got 4; use 8'],
+      [
+        { model: { kind: 'resnet18', imagePx: 40 } },
+        'model.imagePx',
+        'must be a multiple of the patch, 32 px, got 40; use 32 or 64',
+      ],
+      [
+        { recon: { target: 'blur', intermediates: 0 } },
+        'recon.intermediates',
+        'must be at least 1 without recon.includeFinal, got 0; set one of them',
+      ],
+      [
+        { recon: { target: 'blur', concat: 'cross_attention', attentionHeads: 7 } },
+        'recon.attentionHeads',
+        'must divide split.equivariantDim 256, got 7',
+      ],
       [{ split: { dim: 64 } }, 'split.equivariantDim', 'must be below split.dim 64, got 256; use 32'],
       [{ model: { size: 'custom', widthDim: 100 } }, 'model.numHeads', 'must divide model.widthDim 100, got 6'],
       [

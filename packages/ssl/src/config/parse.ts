@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ConfigError } from '../errors.js';
 import { nearestName } from './nearestName.js';
+import { patchPx } from './patchPx.js';
 import { configSchema, type Config } from './schema.js';
 
 type Tree = Record<string, unknown>;
@@ -67,10 +68,11 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment, opt
   const fail = (key: string, rule: string): never => {
     throw new ConfigError(`${where}: ${key}: ${rule}`, key);
   };
-  if (model.imagePx % model.patch !== 0) {
-    const below = Math.floor(model.imagePx / model.patch) * model.patch;
-    const nearest = below === 0 ? `${model.patch}` : `${below} or ${below + model.patch}`;
-    fail('model.imagePx', `must be a multiple of model.patch ${model.patch}, got ${model.imagePx}; use ${nearest}`);
+  const patch = patchPx(model);
+  if (model.imagePx % patch !== 0) {
+    const below = Math.floor(model.imagePx / patch) * patch;
+    const nearest = below === 0 ? `${patch}` : `${below} or ${below + patch}`;
+    fail('model.imagePx', `must be a multiple of the patch, ${patch} px, got ${model.imagePx}; use ${nearest}`);
   }
   if (split.equivariantDim >= split.dim) {
     fail(
@@ -78,7 +80,7 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment, opt
       `must be below split.dim ${split.dim}, got ${split.equivariantDim}; use ${Math.ceil(split.dim / 2)}`,
     );
   }
-  if (model.size === 'custom' && model.widthDim % model.numHeads !== 0) {
+  if (model.kind === 'vit' && model.size === 'custom' && model.widthDim % model.numHeads !== 0) {
     fail('model.numHeads', `must divide model.widthDim ${model.widthDim}, got ${model.numHeads}`);
   }
   if (recon.target !== 'none' && decoder.channels % 8 !== 0) {
@@ -86,6 +88,13 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment, opt
       'decoder.channels',
       `must be a multiple of 8, got ${decoder.channels}; use ${Math.ceil(decoder.channels / 8) * 8}`,
     );
+  }
+  if (recon.target !== 'none' && recon.of === 'images' && recon.intermediates === 0 && !recon.includeFinal) {
+    fail('recon.intermediates', 'must be at least 1 without recon.includeFinal, got 0; set one of them');
+  }
+  const { attentionHeads } = recon;
+  if (recon.target !== 'none' && recon.concat === 'cross_attention' && split.equivariantDim % attentionHeads !== 0) {
+    fail('recon.attentionHeads', `must divide split.equivariantDim ${split.equivariantDim}, got ${attentionHeads}`);
   }
   if (recon.target !== 'none' && transform.stage === 'after_crop' && augment.preset === 'none') {
     fail('transform.stage', 'after_crop is after_photometric where augment.preset is none; leave it out');

@@ -19,10 +19,11 @@ const schema = configJsonSchema() as JsonSchema;
 
 /** Trees whose every value is of its key's type and range; most rules across keys may be broken. Any key may be left out. */
 export function plausibleTree(): fc.Arbitrary<object> {
-  return (valueOf(schema) as fc.Arbitrary<{ model?: { patch?: number } }>).map((tree) => ({
+  return (valueOf(schema) as fc.Arbitrary<{ model?: { patch?: number }; decoder?: object }>).map((tree) => ({
     ...tree,
-    // Left to chance, one side in a hundred would be a multiple of the patch.
+    // Left to chance, one side in a hundred would be a multiple of the patch, and one count of channels in eight a multiple of 8.
     model: { ...tree.model, imagePx: (tree.model?.patch ?? 16) * 2 },
+    decoder: { ...tree.decoder, channels: 16 },
   }));
 }
 

@@ -19,7 +19,12 @@ function write(name: string, text: string): string {
 
 describe('shipped recipes', () => {
   it('are these, and each can be loaded', () => {
-    expect(recipeNames()).toEqual(['paper/vicreg-rot', 'quickstart', 'small/vicreg', 'small/vicreg-rot']);
+    expect(recipeNames()).toEqual([
+      ...['paper/simclr', 'paper/simclr-rot', 'paper/simclr-se2', 'paper/vicreg-rot', 'quickstart'],
+      ...['small/dino', 'small/dinov2', 'small/ibot'],
+      ...['small/sie', 'small/sie-rot', 'small/simclr', 'small/simclr-rot', 'small/vicreg', 'small/vicreg-rot'],
+      ...['small/vicreg-rot-augself', 'small/vicreg-rot-crossattn'],
+    ]);
     for (const name of recipeNames()) expect(loadRecipe(name).train.steps).toBeGreaterThan(0);
   });
 
@@ -36,10 +41,18 @@ describe('shipped recipes', () => {
     const plain = loadRecipe('small/vicreg', ['recon.target=rotation', 'recon.lambda=25', 'recon.fill=content']);
     const task = loadRecipe('small/vicreg-rot');
     expect({ ...plain, decoder: task.decoder }).toEqual(task);
+    const simclr = loadRecipe('small/simclr', ['recon.target=rotation', 'recon.lambda=25', 'recon.fill=content']);
+    expect({ ...simclr, decoder: task.decoder }).toEqual(loadRecipe('small/simclr-rot'));
+    const rivals = ['small/vicreg-rot-augself', 'small/vicreg-rot-crossattn'].map((name) => loadRecipe(name));
+    for (const rival of rivals) {
+      const { of, concat, intermediates, includeFinal } = task.recon;
+      const recon = { ...rival.recon, of, concat, intermediates, includeFinal };
+      expect({ ...rival, recon, decoder: task.decoder }).toEqual(task);
+    }
   });
 
   it('small ones can be run at 64 px, as their headers say', () => {
-    for (const name of ['small/vicreg', 'small/vicreg-rot']) {
+    for (const name of recipeNames().filter((name) => name.startsWith('small/'))) {
       expect(loadRecipe(name, ['model.imagePx=64']).model.imagePx).toBe(64);
     }
   });
@@ -66,7 +79,7 @@ describe('loadRecipe', () => {
     expect(() => loadRecipe('smal/vicreg')).toThrow(
       '--recipe: must be the name of a recipe or a .yaml file, got smal/vicreg; did you mean small/vicreg?',
     );
-    expect(() => loadRecipe('nothing-like-it')).toThrow('there are paper/vicreg-rot, quickstart');
+    expect(() => loadRecipe('nothing-like-it')).toThrow('there are paper/simclr, paper/simclr-rot,');
   });
 
   it('says where a file is not YAML, or not a tree of keys', () => {

@@ -18,6 +18,10 @@ const rangeOf = (bound: z.ZodNumber) =>
     .readonly();
 
 const model = z.strictObject({
+  kind: z
+    .enum(['vit', 'resnet18'])
+    .default('vit')
+    .describe('encoder: a vision transformer, or ResNet-18, which reads imagePx and resnet of this section'),
   size: z
     .enum(['custom', 'tiny', 'small', 'base', 'large'])
     .default('small')
@@ -27,12 +31,49 @@ const model = z.strictObject({
   widthDim: count.default(384).describe('token width D; read when size is custom'),
   depth: count.default(12).describe('number of blocks; read when size is custom'),
   numHeads: count.default(6).describe('attention heads; read when size is custom'),
+  ffn: z
+    .enum(['mlp', 'swiglu', 'swiglufused'])
+    .default('mlp')
+    .describe(
+      'feed-forward part of a block: MLP; gated; gated with two thirds of the hidden width (DINOv2 ViT-L and g)',
+    ),
   mlpRatio: z.number().min(0.5).default(4).describe('hidden width of the MLP over D'),
   patch: count.default(16).describe('patch side in pixels'),
   imagePx: count.default(224).describe('side of a training view in pixels'),
   numRegisters: z.number().int().min(0).default(0).describe('register tokens'),
   layerScale: z.number().min(0).default(0).describe('initial LayerScale; 0 means none'),
-  dropPathRate: shareBelow1.default(0).describe('stochastic depth, linear over the blocks'),
+  dropPathRate: shareBelow1.default(0).describe('stochastic depth: share of images for which a branch is left out'),
+  dropPathSchedule: z
+    .enum(['linear', 'uniform'])
+    .default('linear')
+    .describe('that rate at the last block, rising from 0 at the first (iBOT), or at all blocks (DINOv2)'),
+  dropPathForm: z
+    .enum(['image', 'batch_subset'])
+    .default('image')
+    .describe('a draw for each image, or a subset of the batch for which alone the branch is computed (DINOv2)'),
+  init: z.enum(['ibot', 'dinov2']).default('ibot').describe('class token: std 0.02 (iBOT) or 1e-6 (DINOv2)'),
+  positionResize: z
+    .enum(['size', 'offset'])
+    .default('size')
+    .describe(
+      'positions for views of another size: to that grid, antialiased (DINOv2 with registers), or by a scale with 0.1 added (DINO, iBOT, DINOv2)',
+    ),
+  resnet: z
+    .strictObject({
+      stem: z
+        .enum(['imagenet', 'small'])
+        .default('imagenet')
+        .describe('total stride 32, or 8 with a 3 x 3 convolution and no pooling first (SimCLR on CIFAR-10)'),
+      variant: z
+        .enum(['torchvision', 'sie'])
+        .default('torchvision')
+        .describe(
+          "SIE's has the stride in a block's second convolution, pads at the end only and projects the first shortcut",
+        ),
+      zeroInitResidual: z.boolean().default(true).describe('residual branches begin at zero'),
+    })
+    .prefault({})
+    .describe('ResNet-18'),
 });
 
 const split = z.strictObject({
@@ -45,6 +86,11 @@ const split = z.strictObject({
     .describe("the class token's equivariant part: unused, or added to every patch's for the decoder (E.5-3)"),
 });
 
+const pool = z
+  .enum(['mean', 'cls'])
+  .default('mean')
+  .describe('one vector per image: mean of patch tokens, or the class token (E.5-4)');
+
 const vicreg = z.strictObject({
   invariance: z
     .number()
@@ -54,14 +100,155 @@ const vicreg = z.strictObject({
   variance: z.number().min(0).default(10).describe('weight of the variance term'),
   covariance: z.number().min(0).default(1).describe('weight of the covariance term'),
   expander: z.array(count).min(1).readonly().default([1024, 1024, 1024]).describe('widths of the expander'),
-  pool: z
-    .enum(['mean', 'cls'])
-    .default('mean')
-    .describe('one vector per image: mean of patch tokens, or the class token (E.5-4)'),
+  pool,
   regularizeEqui: z
     .boolean()
     .default(false)
     .describe('variance and covariance terms on the pooled equivariant part too (E.5-24)'),
+});
+
+const simclr = z.strictObject({
+  temperature: positive.default(0.1).describe('T of NT-Xent (E.5-33; 0.5 for CIFAR in SimCLR)'),
+  projector: z.array(count).min(1).readonly().default([2048, 2048, 2048]).describe('widths of the projector (E.5-33)'),
+  pool,
+});
+
+const sie = z.strictObject({
+  target: z
+    .enum(['rotation', 'translation', 'se2', 'color', 'blur', 'all'])
+    .default('all')
+    .describe('g whose theta the predictor is told; all: colour, blur and rigid motion one after the other'),
+  fill: z.enum(['zeros', 'mean', 'reflect', 'content']).default('zeros').describe('as recon.fill'),
+  invariance: z.number().min(0).default(10).describe('weight of the invariance term'),
+  equivariance: z.number().min(0).default(4.5).describe("weight of the prediction's error (SIE's 0.45 times 10)"),
+  variance: z.number().min(0).default(10).describe('weight of the variance terms'),
+  covariance: z.number().min(0).default(1).describe('weight of the covariance term'),
+  expander: z
+    .array(count)
+    .min(1)
+    .readonly()
+    .default([2048, 2048, 2048])
+    .describe('widths of both expanders together, shared out as the split is'),
+  predictor: z
+    .enum(['linear', 'deep'])
+    .default('linear')
+    .describe('hypernetwork: one linear map of theta, or two layers before it'),
+  regularizePrediction: z
+    .boolean()
+    .default(true)
+    .describe('variance term of the prediction; false is the SIENoVar of the reference'),
+  pool,
+});
+
+/** What DINO, iBOT and DINOv2 share; the defaults of each are those of its authors' ViT runs. */
+const distillation = {
+  hiddenDim: count.default(2048).describe('width of the hidden layers of the head'),
+  bottleneckDim: count.default(256).describe('width of the vector of length 1 that prototypes are compared with'),
+  studentTemp: positive.default(0.1).describe("temperature of the student's probabilities"),
+  centerMomentum: shareBelow1
+    .default(0.9)
+    .describe("how much of the centre of the teacher's scores stays at each step"),
+};
+const teacherMomentum = shareBelow1.describe(
+  "how much of the teacher's weights stays at the first step; it rises to 1 on a cosine",
+);
+const teacherTemp = (warmupFraction: number, stairs: number) =>
+  z
+    .strictObject({
+      temps: z
+        .tuple([positive, positive])
+        .readonly()
+        .default([0.04, 0.07])
+        .describe('at the first step and in the end'),
+      warmupFraction: fraction.default(warmupFraction).describe('share of the run over which it rises'),
+      stairs: z
+        .number()
+        .int()
+        .min(0)
+        .default(stairs)
+        .describe('values it takes while it rises, one an epoch in DINO and iBOT; 0: another at every step (DINOv2)'),
+    })
+    .prefault({});
+const prototypes = (number: number) => count.default(number).describe('prototypes K');
+const patchPrototypes = (number: number) =>
+  count.default(number).describe('prototypes for patches; read when they have their own');
+const normLastLayer = (value: boolean) =>
+  z.boolean().default(value).describe('prototypes keep length 1; else a gain of each is trained');
+const termWeight = (of: string, value: number) => z.number().min(0).default(value).describe(`weight of the ${of} term`);
+
+const dino = z.strictObject({
+  ...distillation,
+  prototypes: prototypes(65536),
+  normLastLayer: normLastLayer(false),
+  teacherMomentum: teacherMomentum.default(0.996),
+  teacherTemp: teacherTemp(0.0375, 30).describe("the teacher's temperature: 30 of 800 epochs"),
+});
+
+const ibot = z.strictObject({
+  ...distillation,
+  prototypes: prototypes(8192),
+  sharedHead: z.boolean().default(true).describe('class token and patches have the same prototypes'),
+  patchPrototypes: patchPrototypes(8192),
+  normLastLayer: normLastLayer(false),
+  teacherMomentum: teacherMomentum.default(0.996),
+  teacherTemp: teacherTemp(0.0375, 30).describe("the teacher's temperature for class tokens: 30 of 800 epochs"),
+  patchTeacherTemp: teacherTemp(0.0375, 30).describe("the teacher's temperature for patches"),
+  patchCenterMomentum: shareBelow1.default(0.9).describe('centerMomentum of patches'),
+  clsWeight: termWeight('class-token', 1),
+  patchWeight: termWeight('patch', 1),
+  masks: z
+    .strictObject({
+      ratios: z
+        .array(z.tuple([fraction, fraction]).readonly())
+        .min(1)
+        .readonly()
+        .default([
+          [0, 0],
+          [0.3, 0.2],
+        ])
+        .refine(
+          (ratios) => ratios.every(([mean, spread]) => spread <= mean && mean + spread < 1),
+          'needs spread <= mean < 1 - spread',
+        )
+        .describe('share of patches that the student does not see: [mean, spread], one of them chosen for each image'),
+      shape: z.enum(['block', 'random']).default('block').describe('hidden patches lie in blocks, or anywhere'),
+    })
+    .prefault({}),
+});
+
+const dinov2 = z.strictObject({
+  ...distillation,
+  prototypes: prototypes(65536),
+  untiedHead: z.boolean().default(false).describe('patches have a head of their own'),
+  patchPrototypes: patchPrototypes(65536),
+  patchBottleneckDim: count.default(256).describe('bottleneckDim of the head for patches; read when it is untied'),
+  teacherMomentum: teacherMomentum.default(0.992),
+  teacherTemp: teacherTemp(0.3, 0).describe("the teacher's temperature: 30 of 100 epochs"),
+  targets: z
+    .enum(['centering', 'sinkhorn'])
+    .default('centering')
+    .describe("the teacher's probabilities: less the mean of the past, or spread over all prototypes (E.5-27)"),
+  clsWeight: termWeight('class-token', 1),
+  patchWeight: termWeight('patch', 1),
+  koleoWeight: termWeight('KoLeo', 0.1),
+  koleoInput: z
+    .enum(['invariant', 'backbone'])
+    .default('invariant')
+    .describe("class token that KoLeo spreads: the adapter's invariant part, or the encoder's (E.5-29)"),
+  koleoEps: z
+    .enum(['as_code', 'as_paper'])
+    .default('as_code')
+    .describe('1e-8 is added to each element of the difference of neighbours too, or not'),
+  masks: z
+    .strictObject({
+      maskedFraction: fraction.default(0.5).describe('share of global views with hidden patches'),
+      ratios: rangeOf(shareBelow1).default([0.1, 0.5]).describe('share of hidden patches in those'),
+      largestBlock: z
+        .enum(['as_code', 'half_grid'])
+        .default('as_code')
+        .describe('half of the grid by the order of operations of the code, or half of the grid; equal at 224 px'),
+    })
+    .prefault({}),
 });
 
 const decoder = z.strictObject({
@@ -78,7 +265,7 @@ const recon = z.strictObject({
     .describe('transformation g whose path is reconstructed; none is the plain base'),
   lambda: z.number().min(0).default(1).describe('weight of the reconstruction term (E.5-23)'),
   warmupFraction: fraction.default(0).describe('share of the run over which lambda rises from 0 (E.5-23)'),
-  intermediates: count.default(2).describe('K, states on the path'),
+  intermediates: z.number().int().min(0).default(2).describe('K, states on the path; 0 needs includeFinal'),
   includeFinal: z.boolean().default(false).describe('one more decoder whose target is v2 (E.5-30)'),
   sharedCrop: z.boolean().default(false).describe('u is cut from the crop of v1, and flipped with it (E.5-7)'),
   fill: z
@@ -96,14 +283,39 @@ const recon = z.strictObject({
     .enum(['normalized', 'rgb01', 'patch_norm'])
     .default('normalized')
     .describe('space of the target pixels (E.5-19)'),
+  of: z
+    .enum(['images', 'theta'])
+    .default('images')
+    .describe('what is read from the equivariant parts: images of the path, or theta itself (AugSelf, a simple rival)'),
   concat: z
-    .enum(['feature', 'token'])
+    .enum(['feature', 'token', 'cross_attention'])
     .default('feature')
-    .describe('axis on which the two equivariant parts meet (E.5-20)'),
+    .describe(
+      "how the two equivariant parts meet: on an axis (E.5-20), or by v1's tokens looking at v2's (the 2024 predecessor)",
+    ),
+  attentionHeads: count.default(8).describe('heads of cross_attention'),
+  regressor: z
+    .array(count)
+    .readonly()
+    .default([512, 512])
+    .describe('hidden widths of the network that reads theta (AugSelf)'),
   source: z
-    .enum(['student', 'student_v2_only'])
+    .enum(['student', 'student_v2_only', 'teacher_v1'])
     .default('student')
-    .describe("whose features get the decoder's gradient: both views, or v2's only (E.5-5)"),
+    .describe(
+      "whose features the task reads: the student's of both views; the same with a gradient to v2's only; or the teacher's of v1 (E.5-5)",
+    ),
+  masking: z
+    .enum(['masked', 'unmasked', 'disable_for_v2'])
+    .default('masked')
+    .describe(
+      'where the objective hides patches, the task reads features of views with hidden patches; of whole ones, by another pass of the ' +
+        'encoder; or nothing of v2 is hidden at all (E.5-6)',
+    ),
+  teacherSeesTransformed: z
+    .boolean()
+    .default(true)
+    .describe('a teacher sees v2 = g(u) as its student does, else u (E.5-8)'),
 });
 
 const transform = z.strictObject({
@@ -165,20 +377,59 @@ const augment = z.strictObject({
     .readonly()
     .default([0, 0.2])
     .describe('probability of solarize on the first and the second view'),
+  local: z
+    .strictObject({
+      count: z.number().int().min(0).default(0).describe('local crops a photo, for objectives that take them'),
+      cropPx: count.default(96).describe('side of a local crop in pixels'),
+      cropScale: rangeOf(positive.max(1)).default([0.05, 0.4]).describe('area of a local crop over the photo'),
+      blurProb: fraction.default(0.5),
+      solarizeProb: fraction.default(0),
+    })
+    .prefault({})
+    .describe('small crops that show small parts of the photo'),
 });
 
 const optim = z.strictObject({
-  lr: positive.default(5e-4).describe('peak learning rate of AdamW'),
+  algorithm: z.enum(['adamw', 'adam', 'lars', 'sgd']).default('adamw'),
+  lr: positive.default(5e-4).describe('peak learning rate'),
   lrPer256: z.boolean().default(false).describe('lr is per 256 images and is scaled by batch / 256'),
   minLr: z.number().min(0).default(0).describe('learning rate at the end of the cosine'),
   weightDecay: z
     .number()
     .min(0)
     .default(0.05)
-    .describe('on weights; biases, norms, class token and position embedding have none'),
-  betas: z.tuple([shareBelow1, shareBelow1]).readonly().default([0.9, 0.999]),
+    .describe('on weights; biases and norms have none, tokens and positions only with decayTokens'),
+  weightDecayEnd: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('weight decay at the end of its cosine; left out, it stays as it is'),
+  decayTokens: z
+    .boolean()
+    .default(false)
+    .describe('weight decay on class token, registers, mask token and positions too, as in DINO, iBOT and DINOv2'),
+  betas: z.tuple([shareBelow1, shareBelow1]).readonly().default([0.9, 0.999]).describe('of adamw and adam'),
+  momentum: shareBelow1.default(0.9).describe('of lars and sgd'),
   warmupFraction: fraction.default(0.1).describe('share of the run with a linear warm-up (E.5-25)'),
-  clipNorm: z.number().min(0).default(0).describe('clip of the global gradient norm; 0 means none'),
+  clipNorm: z.number().min(0).default(0).describe('largest norm of the gradient; 0 means no clip'),
+  clipOver: z
+    .enum(['network', 'module', 'parameter'])
+    .default('network')
+    .describe(
+      'what that norm is over: all parameters, those of encoder, adapter and each head (DINOv2), or each (DINO, iBOT)',
+    ),
+  layerDecay: positive
+    .max(1)
+    .default(1)
+    .describe('learning rate of a layer over that of the next; 1 at the heads (DINOv2)'),
+  patchEmbedLrMult: positive.default(1).describe('learning rate of the patch embedding over its layer (DINOv2)'),
+  freezeLastLayerFraction: fraction
+    .default(0)
+    .describe("share of the run over which the heads' last layers are held still"),
+  freezeLastLayerBy: z
+    .enum(['dropping_gradient', 'zero_lr'])
+    .default('dropping_gradient')
+    .describe("whether Adam's moments of a held layer stand still too (DINO, iBOT) or move (DINOv2)"),
 });
 
 const train = z.strictObject({
@@ -195,10 +446,24 @@ const train = z.strictObject({
   checkpointEvery: count.default(500).describe('steps between two checkpoints'),
   keepCheckpoints: count.default(2).describe('newest checkpoints kept; older ones are removed'),
   imagesEvery: z.number().int().min(0).default(500).describe('steps between two pictures; 0 means none'),
+  device: z
+    .enum(['cpu', 'cuda'])
+    .default('cpu')
+    .describe("where the network is trained; an error where there is no GPU; the command's --device sets it"),
   computeDtype: z
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')
-    .describe('auto: bfloat16 where a probe shows it faster on this CPU'),
+    .describe('auto: bfloat16 where a probe shows it faster on this device'),
+  float32Precision: z
+    .enum(['highest', 'high', 'medium'])
+    .default('highest')
+    .describe('what products of float32 may use inside: float32 itself, TF32 (also for convolutions), bfloat16'),
+  checkpointActivations: z
+    .boolean()
+    .default(false)
+    .describe(
+      'compute the blocks of the encoder again on the way back instead of keeping what is inside: less memory, more time',
+    ),
   threads: z
     .number()
     .int()
@@ -229,13 +494,25 @@ const evaluation = z.strictObject({
     .enum(['cls', 'mean', 'invariant', 'equivariant'])
     .default('mean')
     .describe('default features of halfway eval'),
+  weights: z
+    .enum(['teacher', 'student'])
+    .default('teacher')
+    .describe('which encoder is exported and evaluated where an objective has two (E.5-32)'),
 });
 
 export const configSchema = z.strictObject({
   model: model.prefault({}),
   split: split.prefault({}),
-  objective: z.enum(['vicreg']).default('vicreg').describe('the joint-embedding base'),
+  objective: z
+    .enum(['vicreg', 'simclr', 'dino', 'ibot', 'dinov2', 'sie'])
+    .default('vicreg')
+    .describe('the joint-embedding base'),
   vicreg: vicreg.prefault({}),
+  simclr: simclr.prefault({}),
+  dino: dino.prefault({}),
+  ibot: ibot.prefault({}),
+  dinov2: dinov2.prefault({}),
+  sie: sie.prefault({}),
   recon: recon.prefault({}),
   decoder: decoder.prefault({}),
   transform: transform.prefault({}),

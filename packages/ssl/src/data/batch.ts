@@ -5,12 +5,14 @@
  * B images, C = 3 channels, S pixels a side, K intermediates, P transformation parameters.
  */
 import type { Tensor } from '@halfway/torch';
-import type { Fill, Transformation } from '../transforms/transformation.js';
+import type { Fill, Transformation, UniformDraw } from '../transforms/transformation.js';
 
 /** One view of the photo, before any transformation g. */
 export interface ViewRequest {
   readonly name: string;
   readonly sizePx: number;
+  /** A small crop of a small part: scale and probabilities are those of `augment.local`. */
+  readonly local?: true;
   /** Present on the view that g acts on: v2 = g_theta(u) takes its place, and the path is rendered. */
   readonly transformed?: {
     readonly transformation: Transformation;
@@ -26,7 +28,20 @@ export interface View {
   readonly name: string;
   readonly images: Tensor; // [B, 3, S, S]; for a transformed view this is v2 = g_theta(u)
   readonly path?: TransformationPath;
+  /** Patches that the student does not see, bool [B, N], row-major over the grid. */
+  readonly mask?: Tensor;
+  /** What a teacher sees in the place of `images`, of the same shape. */
+  readonly teacherImages?: Tensor;
 }
+
+/**
+ * Masks of a batch as plain numbers, before any pixel exists: per view u8 [B * N] of 1 (hidden) and 0, or undefined for a view
+ * without a mask. `drawOf` gives the stream of uniform numbers of an image's view.
+ */
+export type PlanMasks = (
+  drawOf: (image: number, view: number) => UniformDraw,
+  numImages: number,
+) => readonly (Uint8Array | undefined)[];
 
 /** The states between u and v2. `valid` is 1 where a pixel's source lies inside the photo, else 0. */
 export interface TransformationPath {

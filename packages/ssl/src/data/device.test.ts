@@ -4,7 +4,7 @@ import { createTransformation } from '../transforms/createTransformation.js';
 import { renderPath } from '../transforms/path.js';
 import { uniformStream } from '../transforms/philox.js';
 import { applyPhotometric } from '../transforms/photometric.js';
-import { planPhotometric } from '../transforms/photometricPlan.js';
+import { globalOdds, planPhotometric } from '../transforms/photometricPlan.js';
 import type { Fill } from '../transforms/transformation.js';
 import type { ViewRequest } from './batch.js';
 import { deviceBatch } from './device.js';
@@ -52,7 +52,7 @@ const imagesOf = (host: HostBatch, view: number): Tensor =>
     .div(255);
 const plansOf = (view: 0 | 1, augment = config.augment) =>
   drawn.map(({ epoch, index }) =>
-    planPhotometric(uniformStream(SEED, epoch, index, view, 'photometric'), augment, view, SIZE),
+    planPhotometric(uniformStream(SEED, epoch, index, view, 'photometric'), augment, globalOdds(augment, view), SIZE),
   );
 
 describe('deviceBatch', () => {

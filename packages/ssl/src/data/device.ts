@@ -4,21 +4,23 @@
  * Everything random was decided before a pixel existed: the streams of (seed, epoch, index, view) give each image's plan.
  * B images, C canvas side, S view side, K intermediates, P transformation parameters.
  */
-import { cat, fromBytes, tensor, type Tensor } from '@halfway/torch';
+import { cat, fromBytes, tensor, type Device, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { renderPath, type RenderedPath } from '../transforms/path.js';
 import { uniformStream } from '../transforms/philox.js';
 import { applyPhotometric } from '../transforms/photometric.js';
-import { type PhotometricPlan, planPhotometric } from '../transforms/photometricPlan.js';
-import type { Transformation } from '../transforms/transformation.js';
-import type { DeviceBatch, View, ViewRequest } from './batch.js';
+import { globalOdds, type PhotometricPlan, planPhotometric } from '../transforms/photometricPlan.js';
+import type { Transformation, UniformDraw } from '../transforms/transformation.js';
+import type { DeviceBatch, PlanMasks, View, ViewRequest } from './batch.js';
 import type { HostBatch } from './feed.js';
 import type { Draw } from './order.js';
 
 export interface DeviceOptions {
   readonly views: readonly ViewRequest[];
+  readonly planMasks?: PlanMasks | undefined;
   readonly config: Pick<Config, 'augment' | 'transform'>;
   readonly seed: number;
+  readonly device?: Device; // cpu
 }
 
 /**
@@ -27,19 +29,25 @@ export interface DeviceOptions {
  * `transform.stage` after_photometric (the default): u is augmented, and g acts on that. after_crop: g acts on the plain (flipped)
  * crop, and every state of the path gets u's photometric operations afterwards.
  */
-export function deviceBatch(host: HostBatch, { views, config, seed }: DeviceOptions): DeviceBatch {
+export function deviceBatch(
+  host: HostBatch,
+  { views, planMasks, config, seed, device = 'cpu' }: DeviceOptions,
+): DeviceBatch {
+  const masks = planMasks === undefined ? [] : masksOf(host.drawn, planMasks, seed, device);
   return {
     indices: host.indices,
     views: views.map((request, i): View => {
-      const { name, transformed } = request;
-      const canvas = canvasOf(host, i); // [B, 3, C, C]
+      const { transformed } = request;
+      const mask = masks[i];
+      const named = { name: request.name, ...(mask && { mask }) };
+      const canvas = canvasOf(host, i, device); // [B, 3, C, C]
       const plans = photometricPlans(host.drawn, request, i, config.augment, seed);
-      if (transformed === undefined) return { name, images: applyPhotometric(canvas, plans) };
-      const theta = thetasOf(host.drawn, transformed.transformation, i, seed); // [B, P]
+      if (transformed === undefined) return { ...named, images: applyPhotometric(canvas, plans) };
+      const theta = thetasOf(host.drawn, transformed.transformation, i, seed).to(device); // [B, P]
       const render = (source: Tensor): RenderedPath =>
         renderPath(source, theta, transformed.transformation, { ...transformed, sizePx: request.sizePx });
       const { end, ...path } = renderStaged(canvas, plans, config.transform.stage, render);
-      return { name, images: end, path };
+      return { ...named, images: end, path };
     }),
   };
 }
@@ -82,28 +90,42 @@ function withoutFlip(plan: PhotometricPlan): PhotometricPlan {
 }
 
 /** A view's pixels, u8 to f32 in [0, 1], [B, 3, C, C]. */
-function canvasOf(host: HostBatch, view: number): Tensor {
+function canvasOf(host: HostBatch, view: number, device: Device): Tensor {
   const pixels = host.views[view];
   const canvasPx = host.canvasPx[view];
   if (pixels === undefined || canvasPx === undefined)
     throw new Error(`internal: deviceBatch: the feed has no view ${view}`);
-  return fromBytes(pixels, [host.drawn.length, 3, canvasPx, canvasPx], 'uint8').to('float32').div_(255);
+  return fromBytes(pixels, [host.drawn.length, 3, canvasPx, canvasPx], 'uint8', device).to('float32').div_(255);
 }
 
 /** A view that shares the first view's crop shares its flip too: both show the same square, the same way round. */
 function photometricPlans(
   drawn: readonly Draw[],
-  { sizePx, transformed }: ViewRequest,
+  { sizePx, transformed, local }: ViewRequest,
   view: number,
   augment: Config['augment'],
   seed: number,
 ): PhotometricPlan[] {
+  const odds = local === true ? augment.local : globalOdds(augment, view === 0 ? 0 : 1);
   return drawn.map(({ epoch, index }) => {
     const planOf = (of: number): PhotometricPlan =>
-      planPhotometric(uniformStream(seed, epoch, index, of, 'photometric'), augment, of === 0 ? 0 : 1, sizePx);
+      planPhotometric(uniformStream(seed, epoch, index, of, 'photometric'), augment, odds, sizePx);
     const plan = planOf(view);
     return transformed?.sharedCrop === true ? { ...plan, isFlipped: planOf(0).isFlipped } : plan;
   });
+}
+
+/** Each view's mask on the device, bool [B, N]. */
+function masksOf(drawn: readonly Draw[], planMasks: PlanMasks, seed: number, device: Device): (Tensor | undefined)[] {
+  const drawOf = (image: number, view: number): UniformDraw => {
+    const { epoch = 0, index = 0 } = drawn[image] ?? {};
+    return uniformStream(seed, epoch, index, view, 'mask');
+  };
+  return planMasks(drawOf, drawn.length).map((cells) =>
+    cells === undefined
+      ? undefined
+      : fromBytes(cells, [drawn.length, cells.length / drawn.length], 'uint8', device).to('bool'),
+  );
 }
 
 /** One theta per image, f32 [B, P]. */

@@ -81,7 +81,7 @@ export class Feed {
   constructor(pool: DecodePool, options: FeedOptions) {
     const { source, config, seed, batch } = options;
     if (source.samples.length === 0) throw new DataError('feed: a source must hold photos, got none; open another one');
-    const views = options.views.map(cropRequest);
+    const views = options.views.map((view) => cropRequest(view, config.augment));
     const request = { kind: 'views', seed, views, augment: config.augment } as const;
     this.pool = pool;
     this.options = options;
@@ -178,11 +178,11 @@ export class Feed {
 }
 
 /** What the decode processes cut for a view. */
-export function cropRequest(view: ViewRequest): CropRequest {
-  const { sizePx, transformed } = view;
+export function cropRequest({ sizePx, transformed, local }: ViewRequest, augment: Config['augment']): CropRequest {
   const needsSurroundings = transformed?.fill === 'content' && transformed.transformation.geometric;
   const canvasPx = needsSurroundings ? transformed.transformation.canvasPx(sizePx) : sizePx;
-  return { sizePx, canvasPx, sharesWithFirst: transformed?.sharedCrop ?? false };
+  const { cropScale } = local === true ? augment.local : augment;
+  return { sizePx, canvasPx, sharesWithFirst: transformed?.sharedCrop ?? false, cropScale };
 }
 
 function feedLayout(batch: number, views: readonly CropRequest[]): RingLayout {

@@ -9,6 +9,7 @@ import { configSchema, type Config } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { REPORT_VERSION, type EvalReport, type FeatureKind, type TaskReports } from '../protocol/report.js';
+import { requireDevice } from '../requireDevice.js';
 import { loadEncoder } from '../run/loadEncoder.js';
 import { runEncoderTasks, type EvalTask } from './encoderTasks.js';
 import { EvaluationData, requireClasses, type EvaluationPart } from './evaluationData.js';
@@ -35,6 +36,8 @@ export interface EvaluateOptions {
   /** What the task `r2` asks: all four parameters under both borders by default. */
   readonly r2?: Partial<R2Questions>;
   readonly features?: FeatureKind; // the run's eval.features by default
+  /** Where the encoder runs, `cpu` by default; what is fitted on its features is fitted on the CPU. */
+  readonly device?: Config['train']['device'];
   /** `random`: the same tasks for an untrained encoder of the same shape. */
   readonly baseline?: 'random';
   /** Sections that take the place of the run's. Thetas are drawn from the schema's default ranges unless given here. */
@@ -59,6 +62,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   if (options.tasks.length === 0)
     throw new ConfigError('eval: needs at least one task, got none; name some of r2, knn, linear');
   const questions = r2Questions(options.r2);
+  const { device = 'cpu' } = options;
+  requireDevice(device);
   // Weights are kept out of the scope; what initialising them leaves behind is not.
   const loaded = scope(() => loadEncoder(options.run));
   const kind = options.features ?? loaded.config.eval.features;
@@ -77,6 +82,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const cache = new FeatureCache(cacheFolder(options.run, loaded.runDir), (text) => onProgress(text, false));
   const counts = { train: 0, test: 0 };
   const tasksOf = async (network: FrozenNetwork, label: 'trained' | 'untrained'): Promise<TaskReports> => {
+    for (const module of [network.encoder, network.adapter]) module.to(device);
     const features = new PhotoFeatures({
       ...{ network, label, kind, data, cache, addSeconds },
       transform: options.settings?.transform ?? configSchema.parse({}).transform,

@@ -49,12 +49,13 @@ export function encoderBatch(encoder: Encoder): number {
  * - `cls`: the class token; `mean`: the mean of the patch tokens, both of the encoder, after its final norm;
  * - `invariant`, `equivariant`: that half of the adapter's patch tokens, mean over patches.
  *
- * Arithmetic is float32 whatever the training used.
+ * Arithmetic is float32 whatever the training used, on the device that the encoder is on.
  */
 export function featureFunction(network: FrozenNetwork, kind: FeatureKind): FeatureFunction {
   const ctx: ForwardContext = { train: false, rng: generator(0), computeDtype: 'float32' };
+  const device = network.encoder.parameters()[0]?.device ?? 'cpu';
   return (images) =>
-    noGrad(() => scope(() => pooled(network, network.encoder.forward(normalize(images), ctx), kind, ctx)));
+    noGrad(() => scope(() => pooled(network, network.encoder.forward(normalize(images.to(device)), ctx), kind, ctx)));
 }
 
 function pooled(network: FrozenNetwork, tokens: Tokens, kind: FeatureKind, ctx: ForwardContext): Tensor {

@@ -1,8 +1,9 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
-import { createDecoder, joinFeatures } from './decoder.js';
+import { createDecoder } from './decoder.js';
 import type { DecoderConfig } from './decoder.js';
 import { evalContext, expectClose, Fixture, loadWeights, present, relativeError } from './fixture.case.js';
+import { createFusion } from './fusion.js';
 
 const fixture = new Fixture('decoders');
 const GRID: DecoderConfig = {
@@ -34,6 +35,11 @@ const CASES: Readonly<Record<string, DecoderConfig>> = {
   },
 };
 
+/** Features of two views as a decoder of that configuration takes them. */
+function join(first: torch.Tensor, second: torch.Tensor, config: DecoderConfig): torch.Tensor {
+  return createFusion({ ...config, attentionHeads: 1 }, torch.generator(0)).forward(first, second, evalContext());
+}
+
 describe('decoder', () => {
   it.each(Object.entries(CASES))(
     '%s: image and gradients equal those of an independent PyTorch module',
@@ -42,7 +48,7 @@ describe('decoder', () => {
         const decoder = createDecoder(config, torch.generator(0));
         loadWeights(decoder, fixture.below(`${name}/w/`));
         const [first, second] = [fixture.leaf(`${name}/x/first`), fixture.leaf(`${name}/x/second`)];
-        const image = decoder.forward(joinFeatures(first, second, config.concat), evalContext());
+        const image = decoder.forward(join(first, second, config), evalContext());
         expectClose(image, fixture.get(`${name}/y/images`), 'image');
         image
           .mul(fixture.get(`${name}/probe/images`))
@@ -81,7 +87,7 @@ describe('decoder', () => {
     torch.scope(() => {
       const decoder = createDecoder(present(CASES.token_grid_8), torch.generator(0));
       loadWeights(decoder, fixture.below('token_grid_8/w/'));
-      const joined = joinFeatures(fixture.get('token_grid_8/x/first'), fixture.get('token_grid_8/x/second'), 'feature');
+      const joined = join(fixture.get('token_grid_8/x/first'), fixture.get('token_grid_8/x/second'), GRID);
       const image = decoder.forward(joined, evalContext('bfloat16'));
       expect(image.dtype).toBe('float32');
       expect(relativeError(image, fixture.get('token_grid_8/y/images'))).toBeLessThan(3e-2);
@@ -121,12 +127,13 @@ describe('decoder', () => {
 
   it('a decoder sees both views', () => {
     torch.scope(() => {
-      for (const concat of ['feature', 'token'] as const) {
-        const decoder = createDecoder({ ...GRID, activation: 'gelu', concat }, torch.generator(0));
+      for (const concat of ['feature', 'token', 'cross_attention'] as const) {
+        const config = { ...GRID, activation: 'gelu', concat } as const;
+        const decoder = createDecoder(config, torch.generator(0));
         const features = (seed: number): torch.Tensor => torch.randn([1, 9, 3], { generator: torch.generator(seed) });
         const [a, b, c] = [features(1), features(2), features(3)];
         const image = (x: torch.Tensor, y: torch.Tensor): torch.Tensor =>
-          decoder.forward(joinFeatures(x, y, concat), evalContext());
+          decoder.forward(join(x, y, config), evalContext());
         expect(relativeError(image(a, c), image(a, b))).toBeGreaterThan(1e-3);
         expect(relativeError(image(c, b), image(a, b))).toBeGreaterThan(1e-3);
       }

@@ -26,7 +26,7 @@ export interface DecoderConfig {
   readonly sizePx: number; // S
 }
 
-/** Joined features of both views (`joinFeatures`), in the compute dtype, to an image f32 [B, 3, S, S], contiguous. */
+/** Joined features of both views (models/fusion.ts), in the compute dtype, to an image f32 [B, 3, S, S], contiguous. */
 export interface Decoder extends Module {
   forward(joined: Tensor, ctx: ForwardContext): Tensor;
 }
@@ -51,12 +51,9 @@ export function createDecoder(config: DecoderConfig, rng: Generator): Decoder {
   }
 }
 
-/**
- * The two views' equivariant patch features, each [B, N, E], as the input of a decoder.
- * `feature`: tokens are paired by index, [B, N, 2E]. `token`: one sequence after the other, [B, 2N, E].
- */
-export function joinFeatures(first: Tensor, second: Tensor, concat: DecoderConfig['concat']): Tensor {
-  return torch.cat([first, second], concat === 'feature' ? 2 : 1);
+/** Features of one joined token. */
+function inputDim({ concat, equivariantDim }: DecoderConfig): number {
+  return concat === 'feature' ? 2 * equivariantDim : equivariantDim;
 }
 
 /** What one of the four convolutions does to the side of its map. */
@@ -134,11 +131,11 @@ class GridDecoder extends Module implements Decoder {
 
   constructor(config: DecoderConfig, rng: Generator) {
     super();
-    const { concat, equivariantDim, channels } = config;
+    const { concat, channels } = config;
     this.config = config;
     this.stages = stagesOf(config.kind, config.patchPx);
-    // `token` has half the channels from each view, stacked to C0.
-    const [inDim, outDim] = concat === 'feature' ? [2 * equivariantDim, channels] : [equivariantDim, channels / 2];
+    const inDim = inputDim(config);
+    const outDim = concat === 'token' ? channels / 2 : channels; // `token`: half from each view, stacked to C0
     this.linear = keepScale(new Linear(inDim, outDim, rng), inDim, 1, rng);
     this.convs = createConvs(this.stages, channels, rng);
   }
@@ -146,7 +143,7 @@ class GridDecoder extends Module implements Decoder {
   forward(joined: Tensor, ctx: ForwardContext): Tensor {
     const { gridPatches, channels, concat } = this.config;
     const linear = this.linear.forward(joined, ctx); // [B, N, C0] or [B, 2N, C0/2]
-    const rows = concat === 'feature' ? linear : torch.cat(linear.chunk(2, 1), 2); // [B, N, C0]
+    const rows = concat === 'token' ? torch.cat(linear.chunk(2, 1), 2) : linear; // [B, N, C0]
     const map = rows.reshape([-1, gridPatches, gridPatches, channels]).permute([0, 3, 1, 2]); // [B, C0, G, G]
     return paint(map, this.convs, this.stages, this.config, ctx);
   }
@@ -161,12 +158,11 @@ class GlobalDecoder extends Module implements Decoder {
 
   constructor(config: DecoderConfig, rng: Generator) {
     super();
-    const { concat, equivariantDim, channels } = config;
     this.config = config;
     this.stages = stagesOf('global', config.patchPx);
-    const inDim = concat === 'feature' ? 2 * equivariantDim : equivariantDim;
-    this.linear = keepScale(new Linear(inDim, channels * 7 * 7, rng), inDim, 1, rng);
-    this.convs = createConvs(this.stages, channels, rng);
+    const inDim = inputDim(config);
+    this.linear = keepScale(new Linear(inDim, config.channels * 7 * 7, rng), inDim, 1, rng);
+    this.convs = createConvs(this.stages, config.channels, rng);
   }
 
   forward(joined: Tensor, ctx: ForwardContext): Tensor {

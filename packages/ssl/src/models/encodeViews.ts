@@ -10,31 +10,44 @@ import { zip } from '../pairs.js';
 import type { AdaptedTokens, Adapter } from './adapter.js';
 import type { Encoder } from './encoder.js';
 
+/** A view as the encoder takes it. */
+export interface EncoderInput {
+  readonly images: Tensor; // normalised, f32 [B, 3, S, S]
+  readonly mask?: Tensor | undefined; // bool [B, N]
+}
+
+/** A view's tokens. */
+export interface EncodedView extends AdaptedTokens {
+  /** The class token as the encoder gives it, before the adapter: [B, D]. */
+  readonly encoderCls: Tensor;
+}
+
 /**
- * Tokens of each view, in the order given. Views of equal shape are concatenated on the batch axis and share one pass;
- * nothing in encoder or adapter mixes images, so the result is that of separate passes.
- *
- * @param views normalised images, each f32 [B, 3, S, S]
+ * Tokens of each view, in the order given. Views of equal shape, all masked or none, are concatenated on the batch axis and share
+ * one pass, which gives what separate passes give. An encoder that mixes the images of a training batch gets every view by itself, so
+ * that batch statistics are a view's own, as in VICReg and SIE (main_vicreg.py; src/models.py).
  */
 export function encodeViews(
   network: { readonly encoder: Encoder; readonly adapter: Adapter },
-  views: readonly Tensor[],
+  views: readonly EncoderInput[],
   ctx: ForwardContext,
-): AdaptedTokens[] {
-  const groups = new Map<string, (readonly [number, Tensor])[]>();
+): EncodedView[] {
+  const groups = new Map<string, (readonly [number, EncoderInput])[]>();
   for (const [i, view] of views.entries()) {
-    const key = view.shape.join('x');
+    const isAlone = network.encoder.mixesImages && ctx.train;
+    const key = isAlone ? `${i}` : [...view.images.shape, view.mask === undefined].join('x');
     groups.set(key, [...(groups.get(key) ?? []), [i, view]]);
   }
-  const result: AdaptedTokens[] = [];
+  const result: EncodedView[] = [];
   for (const members of groups.values()) {
-    const images = torch.cat(
-      members.map(([, view]) => view),
-      0,
-    ); // [V*B, 3, S, S]
-    const { cls, patches } = network.adapter.forward(network.encoder.forward(images, ctx), ctx);
-    const byView = zip(cls.chunk(members.length), patches.chunk(members.length));
-    for (const [[i], [cls, patches]] of zip(members, byView)) result[i] = { cls, patches };
+    const images = torch.cat(members.map(([, view]) => view.images)); // [V*B, 3, S, S]
+    const masks = members.flatMap(([, { mask }]) => (mask === undefined ? [] : [mask]));
+    const mask = masks.length > 0 ? torch.cat(masks) : undefined; // [V*B, N]
+    const tokens = network.encoder.forward(images, ctx, mask);
+    const adapted = network.adapter.forward(tokens, ctx);
+    const byView = (x: Tensor): Tensor[] => x.chunk(members.length);
+    const parts = zip(byView(tokens.cls), zip(byView(adapted.cls), byView(adapted.patches)));
+    for (const [[i], [encoderCls, [cls, patches]]] of zip(members, parts)) result[i] = { encoderCls, cls, patches };
   }
   return result;
 }

@@ -4,7 +4,8 @@
  * B images, N patches, R registers, D width.
  */
 import type { Tensor } from '@halfway/torch';
-import type { ForwardContext, Module } from '@halfway/torch/nn';
+import type { Module } from '@halfway/torch/nn';
+import type { EncoderContext } from './checkpointTape.js';
 
 /** Tokens of a batch after the encoder's final norm, in the compute dtype. */
 export interface Tokens {
@@ -16,7 +17,13 @@ export interface Tokens {
 /** An encoder of square images. */
 export interface Encoder extends Module {
   readonly widthDim: number;
-  readonly gridPatches: number; // patches along one side
-  /** Normalised images f32 [B, 3, S, S] to tokens. */
-  forward(images: Tensor, ctx: ForwardContext): Tokens;
+  readonly gridPatches: number; // patches along one side of an image of the configured size
+  readonly patchPx: number; // side of the square that a patch token stands for
+  /** Whether the images of a training batch change each other's tokens, as the statistics of batch norm do. */
+  readonly mixesImages: boolean;
+  /**
+   * Normalised images f32 [B, 3, S, S] to tokens.
+   * @param mask bool [B, N], row-major over the grid: patches that the encoder does not see; only for encoders made with a mask token
+   */
+  forward(images: Tensor, ctx: EncoderContext, mask?: Tensor): Tokens;
 }

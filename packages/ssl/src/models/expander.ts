@@ -1,6 +1,6 @@
 /**
- * VICReg's expander "a-b-c": Linear - BatchNorm - ReLU for all but the last layer, which is linear without bias.
- * It is used in pretraining only. Source: VICReg main_vicreg.py, Projector.
+ * VICReg's expander "a-b-c": Linear - BatchNorm - ReLU for all but the last layer, which is linear, as a rule without bias.
+ * Other objectives' projectors have the same form. Used in pretraining only. Source: VICReg main_vicreg.py, Projector.
  *
  * B images, d features in, E features out.
  */
@@ -13,10 +13,11 @@ export class Expander extends Module {
   readonly norms: BatchNorm1d[];
 
   /** `widths` are the outputs of the layers, at least one. */
-  constructor(inputDim: number, widths: readonly number[], rng: Generator) {
+  constructor(inputDim: number, widths: readonly number[], rng: Generator, { lastBias = false } = {}) {
     super();
     const last = widths.length - 1;
-    this.linears = widths.map((width, i) => new Linear(widths[i - 1] ?? inputDim, width, rng, { bias: i < last }));
+    const biased = (i: number): boolean => i < last || lastBias;
+    this.linears = widths.map((width, i) => new Linear(widths[i - 1] ?? inputDim, width, rng, { bias: biased(i) }));
     // No running statistics: nothing would read them, and a batch that is not finite would stay in them.
     this.norms = widths.slice(0, last).map((width) => new BatchNorm1d(width, { trackRunningStats: false }));
   }

@@ -4,6 +4,7 @@ import { configSchema } from '../config/schema.js';
 import { Adapter } from './adapter.js';
 import { encodeViews } from './encodeViews.js';
 import { evalContext, expectClose, Fixture, loadWeights, present, relativeError } from './fixture.case.js';
+import { Resnet18 } from './resnet.js';
 import { Vit, vitConfig } from './vit.js';
 import type { VitConfig } from './vit.js';
 
@@ -13,40 +14,48 @@ const SMALL: VitConfig = {
   widthDim: 10,
   depth: 2,
   numHeads: 2,
+  ffn: 'mlp',
   mlpRatio: 3,
   numRegisters: 2,
   layerScale: 1e-5,
   dropPathRate: 0,
+  dropPathSchedule: 'linear',
+  dropPathForm: 'image',
+  init: 'ibot',
+  positionResize: 'size',
 };
 const PLAIN: VitConfig = { ...SMALL, imagePx: 15, patchPx: 5, widthDim: 12, numHeads: 3, mlpRatio: 2, numRegisters: 0 };
 const fixture = new Fixture('models');
+const variants = new Fixture('models/vit');
 
-function build(config: VitConfig, weights?: string): Vit {
+function build(config: VitConfig, weights?: string, from = fixture): Vit {
   const vit = new Vit(config, torch.generator(1));
-  if (weights) loadWeights(vit, fixture.below(`${weights}/w/`));
+  if (weights) loadWeights(vit, from.below(`${weights}/w/`));
   return vit;
 }
 
 describe('vit', () => {
   it.each([
-    ['vit_plain', { ...PLAIN, layerScale: 0 }],
-    ['vit_full', SMALL],
-  ] as const)('%s: tokens and gradients equal those of an independent PyTorch module', (name, config) => {
+    ['vit_plain', { ...PLAIN, layerScale: 0 }, fixture],
+    ['vit_full', SMALL, fixture],
+    ['swiglu', { ...SMALL, widthDim: 12, ffn: 'swiglu', mlpRatio: 2, layerScale: 0 }, variants],
+    ['swiglufused', { ...SMALL, ffn: 'swiglufused', numRegisters: 0 }, variants], // F = 24 from 30
+  ] as const)('%s: tokens and gradients equal those of PyTorch modules', (name, config, from) => {
     torch.scope(() => {
-      const vit = build(config, name);
-      const images = fixture.leaf(`${name}/x/images`);
+      const vit = build(config, name, from);
+      const images = from.leaf(`${name}/x/images`);
       const tokens = vit.forward(images, evalContext());
       let total = torch.zeros([]);
       for (const part of ['cls', 'registers', 'patches'] as const) {
-        const expected = fixture.get(`${name}/y/${part}`);
-        if (expected.numel > 0) expectClose(tokens[part], expected, part);
-        total = total.add(tokens[part].mul(fixture.get(`${name}/probe/${part}`)).sum());
+        if (tokens[part].numel === 0) continue;
+        expectClose(tokens[part], from.get(`${name}/y/${part}`), part);
+        total = total.add(tokens[part].mul(from.get(`${name}/probe/${part}`)).sum());
       }
       total.backward();
-      expectClose(images.grad, fixture.get(`${name}/gx/images`), 'images', 2e-5);
+      expectClose(images.grad, from.get(`${name}/gx/images`), 'images', 2e-5);
       for (const [key, parameter] of vit.namedParameters()) {
         // The gradient of the keys' bias is zero but for rounding: compare the whole qkv bias at once.
-        expectClose(parameter.grad, fixture.get(`${name}/g/${key}`), key, 2e-5);
+        expectClose(parameter.grad, from.get(`${name}/g/${key}`), key, 2e-5);
       }
     });
   });
@@ -84,19 +93,24 @@ describe('vit', () => {
     });
   });
 
+  const DINOV2 = { patch: 14, imagePx: 518, layerScale: 1e-5 } as const;
+  const GIANT = { size: 'custom', widthDim: 1536, depth: 40, numHeads: 24, ffn: 'swiglufused' } as const;
   it.each([
-    ['tiny', 16, 224, 0, 5_524_416],
-    ['small', 16, 224, 0, 21_665_664],
-    ['base', 16, 224, 0, 85_798_656],
-    ['large', 16, 224, 0, 303_301_632],
-    ['small', 14, 518, 1e-5, 22_056_576 - 384], // DINOv2's count, less its mask token
-    ['base', 14, 518, 1e-5, 86_580_480 - 768],
-    ['large', 14, 518, 1e-5, 304_368_640 - 1024],
-  ] as const)('%s/%i at %i px, LayerScale %f: %i parameters', (size, patch, imagePx, layerScale, expected) => {
+    [{ size: 'tiny' }, false, 5_524_416],
+    [{ size: 'small' }, false, 21_665_664],
+    [{ size: 'small' }, true, 21_666_048], // iBOT's student
+    [{ size: 'base' }, false, 85_798_656],
+    [{ size: 'large' }, false, 303_301_632],
+    [{ size: 'small', ...DINOV2 }, true, 22_056_576],
+    [{ size: 'small', numRegisters: 4, ...DINOV2 }, true, 22_056_576 + 4 * 384],
+    [{ size: 'base', ...DINOV2 }, true, 86_580_480],
+    [{ size: 'large', ...DINOV2 }, true, 304_368_640],
+    [{ ...GIANT, ...DINOV2 }, true, 1_136_480_768],
+  ] as const)('%o, mask token %s: %i parameters', (options, maskToken, expected) => {
     torch.scope(() => {
-      const { model } = configSchema.parse({ model: { size, patch, imagePx, layerScale } });
-      const { depth, ...config } = vitConfig(model);
-      const count = (d: number): number => new Vit({ ...config, depth: d }, torch.generator(0)).numParameters();
+      const { depth, ...config } = vitConfig(configSchema.parse({ model: options }).model);
+      const count = (d: number): number =>
+        new Vit({ ...config, depth: d, maskToken }, torch.generator(0)).numParameters();
       expect(count(0) + depth * (count(1) - count(0))).toBe(expected);
     });
   });
@@ -105,7 +119,7 @@ describe('vit', () => {
     torch.scope(() => {
       const vit = build({ ...SMALL, widthDim: 64 });
       const block = present(vit.blocks[0]);
-      expect(block.mlp.fc1.weight.std().item()).toBeCloseTo(0.02, 3);
+      expect(present(vit.stateDict().get('blocks.0.mlp.fc1.weight')).std().item()).toBeCloseTo(0.02, 3);
       expect(present(block.attn.qkv.bias).abs().max().item()).toBe(0);
       expect(vit.posEmbed.std().item()).toBeCloseTo(0.02, 2.5);
       expect(vit.clsToken.std().item()).toBeCloseTo(0.02, 2.2); // 64 values: +- 0.0018
@@ -116,16 +130,31 @@ describe('vit', () => {
     });
   });
 
-  it('drop path rises linearly and acts in training only', () => {
+  it("DINOv2's initialisation differs in the class token only", () => {
     torch.scope(() => {
-      const vit = build({ ...SMALL, depth: 3, dropPathRate: 0.6, layerScale: 1 });
-      expect(vit.blocks.map((block) => block.dropPathRate)).toEqual([0, 0.3, 0.6]);
-      const images = torch.randn([8, 3, 12, 12], { generator: torch.generator(2) });
-      const run = (train: boolean): torch.Tensor => vit.forward(images, evalContext('float32', train)).cls;
-      expect(relativeError(run(false), run(false))).toBe(0);
-      expect(relativeError(run(true), run(false))).toBeGreaterThan(1e-3);
+      const [ibot, dinov2] = [build(SMALL), build({ ...SMALL, init: 'dinov2' })].map((vit) => vit.stateDict());
+      const differing = [...present(ibot)].filter(([name, value]) => !value.equal(present(dinov2?.get(name))));
+      expect(differing.map(([name]) => name)).toEqual(['cls_token']);
+      expect(present(dinov2?.get('cls_token')).abs().max().item()).toBeLessThan(1e-5);
     });
   });
+
+  it.each(['image', 'batch_subset'] as const)(
+    'drop path by %s rises linearly or is uniform, and acts in training only',
+    (dropPathForm) => {
+      torch.scope(() => {
+        const config = { ...SMALL, depth: 3, dropPathRate: 0.6, layerScale: 1, dropPathForm };
+        const vit = build(config);
+        const ratesOf = (vit: Vit): number[] => vit.blocks.map((block) => block.dropPath.rate);
+        expect(ratesOf(vit)).toEqual([0, 0.3, 0.6]);
+        expect(ratesOf(build({ ...config, dropPathSchedule: 'uniform' }))).toEqual([0.6, 0.6, 0.6]);
+        const images = torch.randn([8, 3, 12, 12], { generator: torch.generator(2) });
+        const run = (train: boolean): torch.Tensor => vit.forward(images, evalContext('float32', train)).cls;
+        expect(relativeError(run(false), run(false))).toBe(0);
+        expect(relativeError(run(true), run(false))).toBeGreaterThan(1e-3);
+      });
+    },
+  );
 
   it('names the nearest sizes when the patch does not divide the image', () => {
     expect(() => build({ ...SMALL, imagePx: 30, patchPx: 8 })).toThrow(
@@ -149,13 +178,37 @@ describe('vit', () => {
 });
 
 describe('encodeViews', () => {
+  it('passes each view by itself through an encoder that mixes images, in training', () => {
+    torch.scope(() => {
+      const options = { stem: 'small', variant: 'torchvision', zeroInitResidual: false } as const;
+      const encoder = new Resnet18({ ...options, imagePx: 8, patchPx: 8 }, torch.generator(1));
+      const adapter = new Adapter(encoder.widthDim, 7, torch.generator(4));
+      const generator = torch.generator(5);
+      const views = [1, 2].map((scale) => torch.randn([3, 3, 8, 8], { generator }).mul(scale));
+      const ctx = evalContext('float32', true);
+      const together = encodeViews(
+        { encoder, adapter },
+        views.map((images) => ({ images })),
+        ctx,
+      );
+      for (const [i, view] of views.entries()) {
+        const alone = adapter.forward(encoder.forward(view, ctx), ctx);
+        expectClose(together[i]?.cls, alone.cls, `view ${i}`);
+      }
+    });
+  });
+
   it('gives the tokens of separate passes, in order, with views of two sizes', () => {
     torch.scope(() => {
       const encoder = build(SMALL, 'vit_full');
       const adapter = new Adapter(encoder.widthDim, 7, torch.generator(4));
       const generator = torch.generator(5);
       const views = [12, 8, 12].map((px) => torch.randn([2, 3, px, px], { generator }));
-      const together = encodeViews({ encoder, adapter }, views, evalContext());
+      const together = encodeViews(
+        { encoder, adapter },
+        views.map((images) => ({ images })),
+        evalContext(),
+      );
       for (const [i, view] of views.entries()) {
         const alone = adapter.forward(encoder.forward(view, evalContext()), evalContext());
         expectClose(together[i]?.cls, alone.cls, `cls of view ${i}`);
@@ -167,7 +220,9 @@ describe('encodeViews', () => {
   it('leaves no tensor behind', () => {
     const [encoder, adapter] = [build(SMALL), new Adapter(SMALL.widthDim, 7, torch.generator(4))];
     const before = torch.memory.stats().liveTensors;
-    torch.scope(() => encodeViews({ encoder, adapter }, [torch.ones([2, 3, 12, 12])], evalContext()).length);
+    torch.scope(
+      () => encodeViews({ encoder, adapter }, [{ images: torch.ones([2, 3, 12, 12]) }], evalContext()).length,
+    );
     expect(torch.memory.stats().liveTensors).toBe(before);
   });
 });

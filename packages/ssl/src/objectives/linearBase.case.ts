@@ -14,7 +14,8 @@ import { evalContext, present } from '../models/fixture.case.js';
 import { createTransformation } from '../transforms/createTransformation.js';
 import type { Objective } from './objective.js';
 import type { ReconstructionOptions } from './reconstructionTask.js';
-import { withReconstruction } from './reconstruct.js';
+import { withTask } from './pairTask.js';
+import { reconstruction } from './reconstruct.js';
 import type { SplitTokens } from './split.js';
 
 class LinearNetwork extends Module {
@@ -71,11 +72,13 @@ export function taskOptions(
     clsEqui: 'ignore',
     equivariantDim: 3,
     patchPx: 4,
+    sizePx: 8,
     ...recon,
   };
 }
 
 /** The base with the task, both from fixed seeds. */
 export function linearWithTask(recon: Partial<ReconstructionOptions> = {}): Objective {
-  return withReconstruction(linearBase(), taskOptions(recon), torch.generator(1));
+  const options = taskOptions(recon);
+  return withTask(linearBase(), reconstruction(options, torch.generator(1)), options);
 }

@@ -45,6 +45,24 @@ export function randomBatch(views: readonly ViewRequest[], numImages = NUM_IMAGE
   };
 }
 
+/** A random batch with the masks that an objective plans. */
+export function objectiveBatch(
+  { views, planMasks }: Pick<Objective, 'views' | 'planMasks'>,
+  numImages = NUM_IMAGES,
+  seed = 11,
+): DeviceBatch {
+  const batch = randomBatch(views, numImages, seed);
+  const masks = planMasks?.((image, view) => uniformDraw(seed + 1 + image + numImages * view), numImages) ?? [];
+  return {
+    ...batch,
+    views: batch.views.map((view, i) => {
+      const cells = masks[i];
+      if (!cells) return view;
+      return { ...view, mask: torch.tensor([...cells], { shape: [numImages, cells.length / numImages] }).gt(0) };
+    }),
+  };
+}
+
 /** A plain linear congruential stream, so that tests of objectives need nothing of `data`. */
 function uniformDraw(seed: number): () => number {
   let state = seed;
@@ -56,7 +74,13 @@ function uniformDraw(seed: number): () => number {
 
 /** The numbers of one step with the objective's own weights. */
 export function stepParams(objective: Objective, step = 0, totalSteps = 10): StepParams {
-  return { step, lr: 1e-3, clipNorm: 0, weights: objective.weightsAt(step, totalSteps) };
+  return {
+    step,
+    ...{ lr: 1e-3, lastLayerLr: 1e-3, dropsLastLayerGradient: false, weightDecay: 0, clipNorm: 0 },
+    weights: objective.weightsAt(step, totalSteps),
+    numbers: objective.numbersAt?.(step, totalSteps) ?? {},
+    teacherMomentum: objective.teacher?.momentumAt(step, totalSteps) ?? 1,
+  };
 }
 
 /** The weighted sum of an output's terms, f32 []. */
@@ -82,7 +106,7 @@ function runStep(
     const objective = testCase.make(torch.generator(seed));
     const params = stepParams(objective);
     const ctx = evalContext(computeDtype ?? 'float32', true);
-    const output = objective.forward(randomBatch(objective.views), params, state ?? objective.initialState(), ctx);
+    const output = objective.forward(objectiveBatch(objective), params, state ?? objective.initialState(), ctx);
     const loss = totalLoss(output, params);
     loss.backward();
     const gradients = objective.network
@@ -108,7 +132,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
       torch.scope(() => {
         const objective = testCase.make(torch.generator(0));
         const params = stepParams(objective);
-        const batch = randomBatch(objective.views);
+        const batch = objectiveBatch(objective);
         const output = objective.forward(batch, params, objective.initialState(), evalContext('float32', true));
         expect(Object.keys(output.terms).sort()).toEqual(Object.keys(params.weights).sort());
         expect(Object.keys(output.figures).sort()).toEqual([...testCase.figures].sort());
@@ -124,7 +148,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
     it('returns the features of each view, halves that make up the whole', () => {
       torch.scope(() => {
         const objective = testCase.make(torch.generator(0));
-        const batch = randomBatch(objective.views);
+        const batch = objectiveBatch(objective);
         const { features } = objective.forward(batch, stepParams(objective), objective.initialState(), evalContext());
         expect(features.length).toBe(objective.views.length);
         for (const { invariant, equivariant } of features) {
@@ -187,7 +211,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
     it('inspects without gradient, with columns of images in [0, 1] that begin with the first view', () => {
       torch.scope(() => {
         const objective = testCase.make(torch.generator(0));
-        const batch = randomBatch(objective.views);
+        const batch = objectiveBatch(objective);
         const { figures, columns, features } = objective.inspect(batch, objective.initialState(), evalContext());
         expect(columns[0]?.title).toBe(objective.views[0]?.name);
         expect(features.length).toBe(objective.views.length);
@@ -206,7 +230,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
         const objective = testCase.make(torch.generator(0));
         const before = bytesOf(objective.network);
         const ctx = evalContext('float32', true);
-        objective.forward(randomBatch(objective.views), stepParams(objective), objective.initialState(), ctx);
+        objective.forward(objectiveBatch(objective), stepParams(objective), objective.initialState(), ctx);
         expect(bytesOf(objective.network)).toEqual(before);
       });
     });
@@ -215,7 +239,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
       torch.scope(() => {
         const objective = testCase.make(torch.generator(0));
         const params = stepParams(objective);
-        const batch = randomBatch(objective.views);
+        const batch = objectiveBatch(objective);
         const state = objective.initialState();
         const step = (): number => {
           torch.scope(() => {

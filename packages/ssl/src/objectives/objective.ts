@@ -6,7 +6,7 @@
  */
 import type { Tensor } from '@halfway/torch';
 import type { ForwardContext, Module } from '@halfway/torch/nn';
-import type { DeviceBatch, ViewRequest } from '../data/batch.js';
+import type { DeviceBatch, PlanMasks, View, ViewRequest } from '../data/batch.js';
 import type { SplitTokens } from './split.js';
 
 /** State that an objective carries from step to step (centres, prototypes): detached tensors by name. */
@@ -16,27 +16,56 @@ export type ObjectiveState = Readonly<Record<string, Tensor>>;
 export interface StepParams {
   readonly step: number;
   readonly lr: number;
+  /** That of the heads' last layers; 0 while they are held still. */
+  readonly lastLayerLr: number;
+  /** The last layers' gradients are dropped: the optimizer's state of them does not move either. */
+  readonly dropsLastLayerGradient: boolean;
+  readonly weightDecay: number;
   readonly clipNorm: number; // 0: no clip
   /** Weight of each term; a term without an entry is an internal error. */
   readonly weights: Readonly<Record<string, number>>;
+  /** The objective's own scheduled numbers, such as the teacher's temperature. */
+  readonly numbers: Readonly<Record<string, number>>;
+  /** m in teacher = m teacher + (1 - m) student after the step; 1 without a teacher. */
+  readonly teacherMomentum: number;
 }
 
-export interface ObjectiveOutput {
+/** What an objective made of a batch, for tasks that come on top. */
+export interface SeenFeatures {
+  /** The student's split tokens of each view, in the order of `views`. */
+  readonly features: readonly SplitTokens[];
+  /** The teacher's, of the views that it sees; without gradient. */
+  readonly teacherFeatures?: readonly SplitTokens[];
+}
+
+export interface ObjectiveOutput extends SeenFeatures {
   /** Scalars f32 [] that are weighted, summed and minimised. */
   readonly terms: Readonly<Record<string, Tensor>>;
   /** Scalars f32 [] that are only logged, detached. */
   readonly figures: Readonly<Record<string, Tensor>>;
   readonly state: ObjectiveState;
-  /** The split tokens of each view, in the order of `views`. */
-  readonly features: readonly SplitTokens[];
+}
+
+/** A network that follows the trained one: the mean over the past of the parameters of the same names. */
+export interface Teacher {
+  /** Begins with the trained network's values; the objective runs it without gradients. */
+  readonly network: Module;
+  momentumAt(step: number, totalSteps: number): number;
 }
 
 export interface Objective {
   readonly views: readonly ViewRequest[];
+  /** Which patches of which view are hidden from the student, for objectives that hide any. */
+  readonly planMasks?: PlanMasks;
+  /** The student's split tokens of views, in another pass; of objectives that hide patches, for tasks that want whole views. */
+  encode?(views: readonly View[], ctx: ForwardContext): readonly SplitTokens[];
   /** Everything trainable, by the names under which it is checkpointed: encoder, adapter, heads, decoders. */
   readonly network: Module;
+  readonly teacher?: Teacher;
   /** Weight of each term at a step of `totalSteps` (constants, warm-ups). */
   weightsAt(step: number, totalSteps: number): Readonly<Record<string, number>>;
+  /** The objective's own numbers at a step: they arrive in `params.numbers`, and are logged. */
+  numbersAt?(step: number, totalSteps: number): Readonly<Record<string, number>>;
   initialState(): ObjectiveState;
   forward(batch: DeviceBatch, params: StepParams, state: ObjectiveState, ctx: ForwardContext): ObjectiveOutput;
   /**
@@ -47,10 +76,8 @@ export interface Objective {
 }
 
 /** Named figures, and image rows for the picture of the run: each f32 [B, 3, S, S] in [0, 1], in column order. */
-export interface Inspection {
+export interface Inspection extends SeenFeatures {
   readonly figures: Readonly<Record<string, Tensor>>;
-  /** The split tokens that were inspected, one per view, so that an auxiliary task need not encode again. */
-  readonly features: readonly SplitTokens[];
   /** The views come first, in the order of `views`. */
   readonly columns: readonly { readonly title: string; readonly images: Tensor }[];
 }

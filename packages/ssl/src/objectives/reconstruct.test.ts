@@ -5,8 +5,10 @@ import { evalContext, present, valueOf } from '../models/fixture.case.js';
 import { linearBase, linearWithTask, taskOptions } from './linearBase.case.js';
 import { randomBatch, stepParams } from './objective.case.js';
 import type { Objective, ObjectiveOutput } from './objective.js';
-import { withReconstruction } from './reconstruct.js';
+import { withTask } from './pairTask.js';
+import { reconstruction } from './reconstruct.js';
 import type { ReconstructionOptions } from './reconstructionTask.js';
+import { expectOneBatch, smallConfig } from './reference.case.js';
 
 const run = (objective: Objective): ObjectiveOutput =>
   objective.forward(
@@ -16,7 +18,15 @@ const run = (objective: Objective): ObjectiveOutput =>
     evalContext('float32', true),
   );
 
-describe('withReconstruction', () => {
+describe('reconstruction', () => {
+  it('of v2 by cross-attention: terms and gradients equal those of an independent PyTorch script', () => {
+    const recon = {
+      ...{ target: 'rotation', concat: 'cross_attention', attentionHeads: 2, lambda: 25 },
+      ...{ intermediates: 0, includeFinal: true, fill: 'content' },
+    };
+    expectOneBatch('crossattn', smallConfig({ vicreg: { expander: [8, 6] }, recon }));
+  });
+
   it('turns the second view into a transformed one and leaves the first alone', () => {
     torch.scope(() => {
       const { views } = linearWithTask({ intermediates: 3, fill: 'content', sharedCrop: true });
@@ -102,7 +112,8 @@ describe('withReconstruction', () => {
 
   it('names a base that has no second view', () => {
     torch.scope(() => {
-      const add = (base: Objective) => (): Objective => withReconstruction(base, taskOptions(), torch.generator(1));
+      const task = reconstruction(taskOptions(), torch.generator(1));
+      const add = (base: Objective) => (): Objective => withTask(base, task, taskOptions());
       expect(add(linearBase([8]))).toThrow('reconstruct: needs two plain views of equal size, got v1 8 px');
       expect(add(linearWithTask())).toThrow('needs two plain views');
       expect(add(linearBase([8, 4]))).toThrow('got v1 8 px, v2 4 px');

@@ -11,10 +11,11 @@ import { zip } from '../pairs.js';
 import { validRegion } from '../transforms/path.js';
 import type { Inspection } from './objective.js';
 import { reconstructionLoss } from './reconstructionLoss.js';
-import { decode, pathOf, reconstructionTerm, targetsOf } from './reconstructionTask.js';
+import { decode, reconstructionTerm, targetsOf } from './reconstructionTask.js';
 import type { ReconstructionOptions, ReconstructionTask, Targets } from './reconstructionTask.js';
 import type { SplitTokens } from './split.js';
 import { fromTargetSpace, toTargetSpace } from './targetSpace.js';
+import { pathOf } from './transformedPair.js';
 
 /**
  * The base's inspection with the task's figures and columns added. Figures, all reduced as the term `recon` is:
@@ -27,6 +28,7 @@ import { fromTargetSpace, toTargetSpace } from './targetSpace.js';
 export function inspectReconstruction(
   task: ReconstructionTask,
   base: Inspection,
+  features: readonly [SplitTokens, SplitTokens],
   batch: DeviceBatch,
   ctx: ForwardContext,
 ): Inspection {
@@ -36,15 +38,12 @@ export function inspectReconstruction(
   const targets = targetsOf(batch, options);
   const term = (decoded: readonly Tensor[]): Tensor => reconstructionTerm(decoded, targets, options);
 
-  const decoded = decode(task, base.features, ctx);
-  const swapped = decode(
-    task,
-    base.features.map((tokens, i) => (i === 0 ? withOtherImages(tokens) : tokens)),
-    ctx,
-  );
+  const decoded = decode(task, features, ctx);
+  const swapped = decode(task, [withOtherImages(features[0]), features[1]], ctx);
   const copied = targets.rgb.map(() => toTargetSpace(view.images, space, patchPx));
   const painted = zip(decoded, targets.rgb).map(([image, target]) => fromTargetSpace(image, target, space, patchPx));
   return {
+    ...base,
     figures: {
       ...base.figures,
       reconSame: term(decoded),
@@ -52,7 +51,6 @@ export function inspectReconstruction(
       reconCopy: term(copied),
       reconBlind: blindError(batch, targets, options),
     },
-    features: base.features,
     columns: [
       ...base.columns.slice(0, 1), // v1
       { title: 'u', images: path.start },

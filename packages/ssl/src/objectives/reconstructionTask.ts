@@ -7,22 +7,27 @@
 import type { Generator, Tensor } from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
-import type { DeviceBatch, TransformationPath, View } from '../data/batch.js';
-import { createDecoder, joinFeatures } from '../models/decoder.js';
+import type { DeviceBatch } from '../data/batch.js';
+import { createDecoder } from '../models/decoder.js';
 import type { Decoder } from '../models/decoder.js';
+import { createFusion } from '../models/fusion.js';
+import type { Fusion } from '../models/fusion.js';
 import { pairOf } from '../pairs.js';
 import { validRegion } from '../transforms/path.js';
 import type { Transformation } from '../transforms/transformation.js';
 import { reconstructionLoss } from './reconstructionLoss.js';
+import { equivariantPatches } from './split.js';
 import type { SplitTokens } from './split.js';
 import { toTargetSpace } from './targetSpace.js';
+import { pathOf } from './transformedPair.js';
 
-export interface ReconstructionOptions extends Omit<Config['recon'], 'target'> {
+export interface ReconstructionOptions extends Omit<Config['recon'], 'target' | 'of'> {
   readonly transformation: Transformation;
   readonly decoder: Pick<Config['decoder'], 'kind' | 'channels' | 'activation'>;
   readonly clsEqui: Config['split']['clsEqui'];
   readonly equivariantDim: number; // E
   readonly patchPx: number;
+  readonly sizePx: number; // S
 }
 
 /** The images to reconstruct in a batch: u_1 .. u_K, and v2 with `includeFinal`. */
@@ -35,30 +40,33 @@ export interface Targets {
   readonly valid: readonly Tensor[] | undefined;
 }
 
-/** What forward and inspect share: the options, and one decoder per target. */
+/** What loss and inspection share: the options, what joins the two views' features, and one decoder per target. */
 export interface ReconstructionTask {
   readonly options: ReconstructionOptions;
+  readonly fusion: Fusion;
   readonly decoders: readonly Decoder[];
 }
 
-/** Independent decoders for views of `sizePx`. Throws ConfigError when their shape cannot be. */
-export function createTask(options: ReconstructionOptions, sizePx: number, rng: Generator): ReconstructionTask {
-  const { patchPx, equivariantDim, concat, intermediates, includeFinal } = options;
+/** Independent decoders. Throws ConfigError when their shape cannot be. */
+export function createTask(options: ReconstructionOptions, rng: Generator): ReconstructionTask {
+  const { sizePx, patchPx, equivariantDim, concat, intermediates, includeFinal } = options;
   const config = { ...options.decoder, concat, equivariantDim, gridPatches: sizePx / patchPx, patchPx, sizePx };
   const numTargets = intermediates + (includeFinal ? 1 : 0);
-  return { options, decoders: Array.from({ length: numTargets }, () => createDecoder(config, rng)) };
+  return {
+    options,
+    fusion: createFusion(options, rng),
+    decoders: Array.from({ length: numTargets }, () => createDecoder(config, rng)),
+  };
 }
 
-/** D_k of the joined equivariant features of the first two views, each f32 [B, 3, S, S]. */
+/** D_k of the joined equivariant features of v1 and v2, each f32 [B, 3, S, S]. */
 export function decode(
-  { decoders, options }: ReconstructionTask,
-  features: readonly SplitTokens[],
+  { decoders, fusion, options }: ReconstructionTask,
+  features: readonly [SplitTokens, SplitTokens],
   ctx: ForwardContext,
 ): Tensor[] {
-  const part = ({ equivariant: { cls, patches } }: SplitTokens): Tensor =>
-    options.clsEqui === 'broadcast' ? patches.add(cls.unsqueeze(1)) : patches; // [B, N, E]
-  const [z1, z2] = pairOf(features.slice(0, 2).map(part));
-  const joined = joinFeatures(options.source === 'student' ? z1 : z1.detach(), z2, options.concat); // [B, N, 2E] or [B, 2N, E]
+  const [z1, z2] = pairOf(features.map((tokens) => equivariantPatches(tokens, options.clsEqui))); // [B, N, E]
+  const joined = fusion.forward(z1, z2, ctx);
   return decoders.map((decoder) => decoder.forward(joined, ctx));
 }
 
@@ -78,13 +86,6 @@ export function targetsOf(batch: DeviceBatch, options: ReconstructionOptions): T
     wanted: rgb.map((images) => toTargetSpace(images, space, patchPx)),
     valid: showsOutside ? [...path.valid, ...last] : undefined,
   };
-}
-
-/** The transformed view of a batch and its path. */
-export function pathOf(batch: DeviceBatch): { readonly view: View; readonly path: TransformationPath } {
-  const view = batch.views[1];
-  if (!view?.path) throw new Error('internal: reconstruct: the second view of the batch has no path');
-  return { view, path: view.path };
 }
 
 /** The term `recon`: the loss of decoded images against the targets, under the options' reduction and mask. */

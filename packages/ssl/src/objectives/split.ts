@@ -4,6 +4,7 @@
  * B images, N patches, D = D_inv + D_equi features.
  */
 import type { Tensor } from '@halfway/torch';
+import type { Config } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
 import type { AdaptedTokens } from '../models/adapter.js';
 import { pairOf } from '../pairs.js';
@@ -45,6 +46,14 @@ export function splitTokens(tokens: AdaptedTokens, { equivariantDim, equiFirst }
     invariant: { cls: clsInvariant, patches: patchesInvariant },
     equivariant: { cls: clsEquivariant, patches: patchesEquivariant },
   };
+}
+
+/** The equivariant patch tokens [B, N, D_equi] that a task reads; with `broadcast` the class token's part is added to each. */
+export function equivariantPatches(
+  { equivariant: { cls, patches } }: SplitTokens,
+  clsEqui: Config['split']['clsEqui'],
+): Tensor {
+  return clsEqui === 'broadcast' ? patches.add(cls.unsqueeze(1)) : patches;
 }
 
 /** Throws ConfigError unless both parts of the split hold at least one feature. */

@@ -7,14 +7,9 @@ import { pairOf } from '../pairs.js';
 import { randomBatch, stepParams } from './objective.case.js';
 import { splitTokens } from './split.js';
 import { covariance, invariance, variance, vicreg, vicregTerms } from './vicreg.js';
+import { wave } from './wave.case.js';
 
 const fixture = new Fixture('vicreg');
-
-/** sin or cos of 1, 2, 3, ... row-major, f64: the inputs of the closed-form golden numbers. */
-function wave(fn: (x: number) => number, rows: number, columns: number): Tensor {
-  const values = Float64Array.from({ length: rows * columns }, (_, i) => fn(i + 1));
-  return torch.tensor(values, { shape: [rows, columns] });
-}
 
 function weighted(x: Tensor, y: Tensor, [a, b, c]: readonly [number, number, number]): Tensor {
   const terms = vicregTerms(x, y);

@@ -5,20 +5,17 @@
  * B images, N patches, d features of the invariant part, E features of the expander.
  */
 import type { Generator, Tensor } from '@halfway/torch';
-import * as torch from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
-import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
-import type { DeviceBatch, ViewRequest } from '../data/batch.js';
 import { Adapter } from '../models/adapter.js';
-import { encodeViews } from '../models/encodeViews.js';
+import { createEncoder } from '../models/createEncoder.js';
+import type { Encoder } from '../models/encoder.js';
 import { Expander } from '../models/expander.js';
-import { Vit, vitConfig } from '../models/vit.js';
 import { pairOf } from '../pairs.js';
-import { normalize } from '../transforms/pixels.js';
 import type { Objective } from './objective.js';
-import { expectSplit, splitTokens } from './split.js';
-import type { SplitTokens, TokenPart } from './split.js';
+import { imageVector, pairObjective } from './pairObjective.js';
+import { expectSplit } from './split.js';
+import type { SplitTokens } from './split.js';
 
 // Inside the square root of the variance term. Source: main_vicreg.py; the paper's 1e-4.
 const VARIANCE_EPS = 1e-4;
@@ -63,14 +60,14 @@ export function vicregTerms(x: Tensor, y: Tensor): VicregTerms {
 
 /** Encoder, adapter and expander, by the names under which they are checkpointed. */
 class VicregNetwork extends Module {
-  readonly encoder: Vit;
+  readonly encoder: Encoder;
   readonly adapter: Adapter;
   readonly expander: Expander;
 
   constructor(config: VicregConfig, rng: Generator) {
     super();
     const { dim, equivariantDim } = config.split;
-    this.encoder = new Vit(vitConfig(config.model), rng);
+    this.encoder = createEncoder(config.model, rng);
     this.adapter = new Adapter(this.encoder.widthDim, dim, rng);
     this.expander = new Expander(dim - equivariantDim, config.vicreg.expander, rng);
   }
@@ -88,47 +85,28 @@ export function vicreg(config: VicregConfig, rng: Generator): Objective {
   expectSplit(config.split.dim, config.split.equivariantDim);
   const { pool, regularizeEqui, ...weights } = config.vicreg;
   const network = new VicregNetwork(config, rng);
-  const request = (name: string): ViewRequest => ({ name, sizePx: config.model.imagePx });
-  // One f32 vector per image, [B, d].
-  const vectorOf = ({ cls, patches }: TokenPart): Tensor =>
-    pool === 'mean' ? patches.mean([1], false, { dtype: 'float32' }) : cls.to('float32');
-
-  const encode = (batch: DeviceBatch, ctx: ForwardContext): SplitTokens[] => {
-    const images = batch.views.map((view) => normalize(view.images)); // 2 of [B, 3, S, S]
-    return encodeViews(network, images, ctx).map((tokens) => splitTokens(tokens, config.split));
-  };
-
-  return {
-    views: [request('v1'), request('v2')],
+  return pairObjective(config, {
     network,
-    weightsAt: () => ({
+    weights: {
       invariance: weights.invariance,
       variance: weights.variance,
       covariance: weights.covariance,
       ...(regularizeEqui && { equiVariance: weights.variance, equiCovariance: weights.covariance }),
-    }),
-    initialState: () => ({}),
-
-    forward(batch, _params, state, ctx) {
-      const features = encode(batch, ctx);
-      const [x, y] = pairOf(features.map(({ invariant }) => network.expander.forward(vectorOf(invariant), ctx))); // [B, E]
-      const terms = { ...vicregTerms(x, y), ...(regularizeEqui && equivariantTerms(features, vectorOf)) };
-      return { terms, figures: {}, state, features };
     },
-
-    inspect(batch, _state, ctx) {
-      const features = torch.noGrad(() => encode(batch, ctx));
-      return { figures: {}, features, columns: batch.views.map(({ name, images }) => ({ title: name, images })) };
+    terms(features, _batch, ctx) {
+      const embeddings = features.map(({ invariant }) => network.expander.forward(imageVector(invariant, pool), ctx));
+      const [x, y] = pairOf(embeddings); // [B, E]
+      return { ...vicregTerms(x, y), ...(regularizeEqui && equivariantTerms(features, pool)) };
     },
-  };
+  });
 }
 
 /** Variance and covariance of the pooled equivariant parts, so that they do not collapse when nothing else reads them. */
 function equivariantTerms(
   features: readonly SplitTokens[],
-  vectorOf: (part: TokenPart) => Tensor,
+  pool: Config['vicreg']['pool'],
 ): { readonly equiVariance: Tensor; readonly equiCovariance: Tensor } {
-  const [x, y] = pairOf(features.map(({ equivariant }) => vectorOf(equivariant))); // [B, D_equi]
+  const [x, y] = pairOf(features.map(({ equivariant }) => imageVector(equivariant, pool))); // [B, D_equi]
   const terms = vicregTerms(x, y);
   return { equiVariance: terms.variance, equiCovariance: terms.covariance };
 }

@@ -25,7 +25,8 @@ export interface EngineFingerprint {
   readonly cpuCapability: string;
   readonly threads: number;
   readonly computeDtype: 'float32' | 'bfloat16';
-  readonly device: string;
+  readonly float32Precision: 'highest' | 'high' | 'medium';
+  readonly device: 'cpu' | 'cuda';
 }
 
 export interface DataFingerprint {

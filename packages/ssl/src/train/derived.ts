@@ -1,5 +1,6 @@
 /** What follows from a configuration: the numbers that it does not say and that the run will have. */
 import { generator } from '@halfway/torch';
+import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import { createObjective } from '../objectives/create.js';
 import { peakLr, warmupSteps } from './schedule.js';
@@ -22,14 +23,14 @@ export interface DerivedValues {
  */
 export function derivedValues(config: Config): DerivedValues {
   const { model, split, train } = config;
-  const gridPatches = model.imagePx / model.patch;
+  const gridPatches = model.imagePx / patchPx(model);
   return {
     steps: train.steps,
     warmupSteps: warmupSteps(config),
     peakLr: peakLr(config),
     imagesSeen: train.steps * train.batch,
     gridPatches,
-    tokens: gridPatches ** 2 + 1 + model.numRegisters,
+    tokens: gridPatches ** 2 + 1 + (model.kind === 'vit' ? model.numRegisters : 0),
     invariantDim: split.dim - split.equivariantDim,
     parameters: countParameters(config),
   };
@@ -37,13 +38,13 @@ export function derivedValues(config: Config): DerivedValues {
 
 function countParameters(config: Config): Record<string, number> {
   const rng = generator(config.train.seed);
-  const named = createObjective(config, rng).network.namedParameters();
+  const { network } = createObjective(config, rng);
   rng.dispose();
   const counts: Record<string, number> = {};
-  for (const [name, parameter] of named) {
+  for (const [name, parameter] of network.namedParameters()) {
     const [part = name] = name.split('.');
     counts[part] = (counts[part] ?? 0) + parameter.numel;
-    parameter.dispose();
   }
+  for (const tensor of network.stateDict().values()) tensor.dispose();
   return { ...counts, total: Object.values(counts).reduce((sum, count) => sum + count, 0) };
 }

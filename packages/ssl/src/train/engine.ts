@@ -4,20 +4,26 @@ import * as torch from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { numDecodeProcesses } from '../data/decode/decodePool.js';
 import type { EngineFingerprint } from '../protocol/run.js';
+import { requireDevice } from '../requireDevice.js';
 import { chooseComputeDtype } from './computeDtype.js';
 
 /**
- * Sets the engine's threads and says what it is. With `saved`, of the run that goes on, threads and dtype are that run's
- * and nothing is probed.
+ * Sets the engine's threads and precision and says what it is. With `saved`, of the run that goes on, threads and dtype are
+ * that run's and nothing is probed. Throws ConfigError when the device cannot be used.
  */
 export function prepareEngine(config: Config, saved?: EngineFingerprint): EngineFingerprint {
+  const { device, computeDtype, float32Precision } = config.train;
+  requireDevice(device);
   torch.setNumThreads(saved?.threads ?? numThreads(config));
+  torch.setFloat32MatmulPrecision(float32Precision);
+  torch.setConvTf32(float32Precision !== 'highest');
   return {
     libtorch: torch.libtorchVersion(),
     cpuCapability: torch.cpuCapability(),
     threads: torch.getNumThreads(),
-    computeDtype: saved?.computeDtype ?? chooseComputeDtype(config.train.computeDtype),
-    device: 'cpu',
+    computeDtype: saved?.computeDtype ?? chooseComputeDtype(computeDtype, device),
+    float32Precision,
+    device,
   };
 }
 

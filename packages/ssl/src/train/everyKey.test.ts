@@ -23,18 +23,37 @@ import { trainStep } from './step.js';
 
 const scratch = scratchFolder();
 
+const SIMCLR = ['objective=simclr', 'simclr.projector=[8, 8]'];
+const SIE = ['objective=sie', 'sie.target=rotation', 'sie.expander=[8, 8]', 'recon.target=none'];
+
+const HEAD = (section: string): string =>
+  `${section}={ hiddenDim: 6, bottleneckDim: 4, prototypes: 7, teacherTemp: { warmupFraction: 1 } }`;
+const GRID = ['model.imagePx=16', 'recon.target=none'];
+const DINO = ['objective=dino', HEAD('dino'), ...GRID];
+const IBOT = ['objective=ibot', HEAD('ibot'), 'ibot.masks.ratios=[[0.5, 0.3]]', ...GRID];
+const DINOV2 = ['objective=dinov2', HEAD('dinov2'), ...GRID];
+const LOCALS = [...DINO, 'augment.local.count=1', 'augment.local.cropPx=8'];
+
 /** Key, another value, and the settings that make it matter (default: the tiny recipe with the rotation task). */
 const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] = [
+  ['model.kind', 'resnet18', 'model.imagePx=32'],
   ['model.size', 'tiny'],
   ['model.widthDim', '16'],
   ['model.depth', '2'],
   ['model.numHeads', '1'],
+  ['model.ffn', 'swiglu'],
   ['model.mlpRatio', '2'],
   ['model.patch', '8'],
   ['model.imagePx', '16'],
   ['model.numRegisters', '1'],
   ['model.layerScale', '0.1'],
   ['model.dropPathRate', '0.5', 'model.depth=2'],
+  ['model.dropPathSchedule', 'uniform', 'model.depth=2', 'model.dropPathRate=0.5'],
+  ['model.dropPathForm', 'batch_subset', 'model.depth=2', 'model.dropPathRate=0.5'],
+  ['model.init', 'dinov2'],
+  ['model.resnet.stem', 'small', 'model.kind=resnet18', 'model.imagePx=32'],
+  ['model.resnet.variant', 'sie', 'model.kind=resnet18', 'model.imagePx=32'],
+  ['model.resnet.zeroInitResidual', 'false', 'model.kind=resnet18', 'model.imagePx=32'],
   ['split.dim', '10'],
   ['split.equivariantDim', '3'],
   ['split.equiFirst', 'true'],
@@ -45,7 +64,70 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['vicreg.expander', '[8, 16]'],
   ['vicreg.pool', 'cls'],
   ['vicreg.regularizeEqui', 'true'],
+  ['objective', 'simclr', 'simclr.projector=[8, 8]'],
+  ['simclr.temperature', '0.5', ...SIMCLR],
+  ['simclr.projector', '[8, 16]', ...SIMCLR],
+  ['simclr.pool', 'cls', ...SIMCLR],
+  ['sie.target', 'blur', ...SIE],
+  ['sie.fill', 'content', ...SIE],
+  ['sie.invariance', '5', ...SIE],
+  ['sie.equivariance', '5', ...SIE],
+  ['sie.variance', '5', ...SIE],
+  ['sie.covariance', '5', ...SIE],
+  ['sie.expander', '[8, 16]', ...SIE],
+  ['sie.predictor', 'deep', ...SIE],
+  ['sie.regularizePrediction', 'false', ...SIE],
+  ['sie.pool', 'cls', ...SIE],
+  ...(['dino', 'ibot', 'dinov2'] as const).flatMap((section): [string, string, ...string[]][] => {
+    const settings = { dino: DINO, ibot: IBOT, dinov2: DINOV2 }[section];
+    return [
+      [`${section}.hiddenDim`, '5', ...settings],
+      [`${section}.bottleneckDim`, '5', ...settings],
+      [`${section}.prototypes`, '5', ...settings],
+      [`${section}.studentTemp`, '0.2', ...settings],
+      [`${section}.centerMomentum`, '0.5', ...settings],
+      [`${section}.teacherMomentum`, '0.5', ...settings],
+      [`${section}.teacherTemp.temps`, '[0.1, 0.2]', ...settings],
+      [`${section}.teacherTemp.warmupFraction`, '0', ...settings],
+      [`${section}.teacherTemp.stairs`, '2', ...settings],
+    ];
+  }),
+  ['dino.normLastLayer', 'true', ...DINO],
+  ['ibot.normLastLayer', 'true', ...IBOT],
+  ['ibot.sharedHead', 'false', ...IBOT],
+  ['ibot.patchPrototypes', '5', ...IBOT, 'ibot.sharedHead=false'],
+  ['ibot.patchTeacherTemp.temps', '[0.1, 0.2]', ...IBOT],
+  ['ibot.patchTeacherTemp.warmupFraction', '1', ...IBOT],
+  ['ibot.patchTeacherTemp.stairs', '2', ...IBOT, 'ibot.patchTeacherTemp.warmupFraction=1'],
+  ['ibot.patchCenterMomentum', '0.5', ...IBOT],
+  ['ibot.clsWeight', '2', ...IBOT],
+  ['ibot.patchWeight', '2', ...IBOT],
+  ['ibot.masks.ratios', '[[0.2, 0]]', ...IBOT],
+  ['ibot.masks.shape', 'random', ...IBOT],
+  ['dinov2.untiedHead', 'true', ...DINOV2],
+  ['dinov2.patchPrototypes', '5', ...DINOV2, 'dinov2.untiedHead=true'],
+  ['dinov2.patchBottleneckDim', '3', ...DINOV2, 'dinov2.untiedHead=true'],
+  ['dinov2.targets', 'sinkhorn', ...DINOV2],
+  ['dinov2.clsWeight', '2', ...DINOV2],
+  ['dinov2.patchWeight', '2', ...DINOV2],
+  ['dinov2.koleoWeight', '2', ...DINOV2],
+  ['dinov2.koleoInput', 'backbone', ...DINOV2],
+  ['dinov2.koleoEps', 'as_paper', ...DINOV2],
+  ['dinov2.masks.maskedFraction', '1', ...DINOV2],
+  ['dinov2.masks.ratios', '[0.5, 0.9]', ...DINOV2],
+  ['dinov2.masks.largestBlock', 'half_grid', ...DINOV2, 'model.imagePx=28', 'dinov2.masks.ratios=[0.7, 0.9]'],
+  ['model.positionResize', 'offset', ...LOCALS],
+  ['augment.local.count', '2', ...LOCALS],
+  ['augment.local.cropPx', '4', ...LOCALS],
+  ['augment.local.cropScale', '[0.1, 0.2]', ...LOCALS],
+  ['augment.local.blurProb', '1', ...LOCALS, 'augment.blurSigmaPx=[40, 60]'],
+  ['augment.local.solarizeProb', '1', ...LOCALS],
+  ['optim.freezeLastLayerFraction', '1', ...DINO],
+  ['optim.freezeLastLayerBy', 'zero_lr', ...DINO, 'optim.freezeLastLayerFraction=0.5'],
   ['recon.target', 'blur'],
+  ['recon.of', 'theta', 'recon.regressor=[8]'],
+  ['recon.regressor', '[8, 8]', 'recon.of=theta', 'recon.regressor=[8]'],
+  ['recon.attentionHeads', '2', 'recon.concat=cross_attention', 'recon.attentionHeads=4'],
   ['recon.lambda', '3'],
   ['recon.warmupFraction', '1'],
   ['recon.intermediates', '1'],
@@ -57,6 +139,8 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['recon.space', 'rgb01'],
   ['recon.concat', 'token'],
   ['recon.source', 'student_v2_only'],
+  ['recon.masking', 'unmasked', ...IBOT, 'recon.target=rotation'],
+  ['recon.teacherSeesTransformed', 'false', ...DINO, 'recon.target=rotation'],
   ['decoder.kind', 'conv_upsample'],
   ['decoder.channels', '16'],
   ['decoder.activation', 'gelu'],
@@ -87,13 +171,20 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['augment.blurProb', '[0, 0]', 'augment.blurSigmaPx=[40, 60]'],
   ['augment.blurSigmaPx', '[40, 60]'],
   ['augment.solarizeProb', '[1, 1]'],
+  ['optim.algorithm', 'sgd'],
   ['optim.lr', '0.01'],
   ['optim.lrPer256', 'true'],
   ['optim.minLr', '1e-4'],
   ['optim.weightDecay', '5'],
+  ['optim.weightDecayEnd', '5'],
+  ['optim.decayTokens', 'true', 'optim.weightDecay=5'],
   ['optim.betas', '[0.5, 0.6]'],
+  ['optim.momentum', '0.5', 'optim.algorithm=lars'],
   ['optim.warmupFraction', '1'],
   ['optim.clipNorm', '0.01'],
+  ['optim.clipOver', 'parameter', 'optim.clipNorm=0.01', 'optim.algorithm=sgd'],
+  ['optim.layerDecay', '0.5'],
+  ['optim.patchEmbedLrMult', '0.2'],
   ['train.batch', '5'],
   ['train.steps', '3'],
   ['train.seed', '1'],
@@ -104,6 +195,8 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
 /** Keys that a run reads beside its steps. */
 const OF_A_RUN = [
   ...['train.logEvery', 'train.checkpointEvery', 'train.keepCheckpoints', 'train.imagesEvery'],
+  ...['train.device', 'train.float32Precision'], // one would need a GPU, the other a CPU with bfloat16
+  'train.checkpointActivations', // gradients are the same to the bit
   ...['data.decodeProcesses', 'data.cacheMB', 'data.maxPixels', 'data.maxBadFraction'],
 ];
 
@@ -115,8 +208,8 @@ const OF_AN_EVALUATION = [
   'eval.features',
 ];
 
-/** One of the objectives exists: it has no other value to try. */
-const WITHOUT_ANOTHER_VALUE = ['objective'];
+/** Which of two encoders a run writes out, after its steps (run/exportedTensors.ts). */
+const OF_AN_EXPORT = ['eval.weights'];
 
 function config(settings: readonly string[]): Config {
   return tinyConfig('train.steps=4', 'optim.warmupFraction=0', ...settings);
@@ -128,12 +221,17 @@ function twoSteps(settings: readonly string[]): string {
   const engine = prepareEngine(wanted);
   return torch.scope(() => {
     const state = createTrainState(wanted, engine.computeDtype);
-    const { views } = state.objective;
+    const { views, planMasks } = state.objective;
     const { seed } = wanted.train;
     const seen = [0, 1].map((step) => {
       const host = hostBatch(step, wanted, state.objective.views);
       const params = stepParams(step, wanted, state.objective);
-      const { scalars } = trainStep(state, deviceBatch(host, { views, config: wanted, seed }), params);
+      const { scalars, objectiveState } = trainStep(
+        state,
+        deviceBatch(host, { views, planMasks, config: wanted, seed }),
+        params,
+      );
+      state.objectiveState = objectiveState;
       return [params.lr, ...Object.values(scalars).map((scalar) => scalar.item())];
     });
     const { model, optimizer } = checkpointTensors(state);
@@ -148,7 +246,7 @@ function hostBatch(
   { augment, train }: Config,
   views: Parameters<typeof deviceBatch>[1]['views'],
 ): HostBatch {
-  const requests = views.map(cropRequest);
+  const requests = views.map((view) => cropRequest(view, augment));
   const drawn = Array.from({ length: train.batch }, (_, slot) => ({ epoch: 0, index: step * train.batch + slot }));
   const boxes = drawn.map(({ epoch, index }) =>
     planCrops({ widthPx: 90, heightPx: 70 }, requests, augment, (view) =>
@@ -198,7 +296,7 @@ function watched<T extends object>(tree: T, prefix: string, read: Set<string>): 
 
 describe('every key', () => {
   it('of the schema is in one of these tests', () => {
-    const keys = [...TWO_STEPS.map(([key]) => key), ...OF_A_RUN, ...OF_AN_EVALUATION, ...WITHOUT_ANOTHER_VALUE];
+    const keys = [...TWO_STEPS.map(([key]) => key), ...OF_A_RUN, ...OF_AN_EVALUATION, ...OF_AN_EXPORT];
     expect(keys.sort()).toEqual(leafKeys().sort());
   });
 

@@ -27,13 +27,18 @@ export class FixedPhotos {
   }
 
   /** Reads them with a pool that has nothing else to do; throws DataError when they cannot be. */
-  static async load(pool: DecodePool, source: Source, config: Config, { views }: Objective): Promise<FixedPhotos> {
-    const { seed, batch } = config.train;
+  static async load(
+    pool: DecodePool,
+    source: Source,
+    config: Config,
+    { views, planMasks }: Objective,
+  ): Promise<FixedPhotos> {
+    const { seed, batch, device } = config.train;
     const numPhotos = Math.min(NUM_PHOTOS, batch);
     const feed = new Feed(pool, { source, views, config, seed, batch: numPhotos, endStep: 1 });
     const host = await feed.next();
     return scope(() => {
-      const photos = deviceBatch(host, { views, config, seed });
+      const photos = deviceBatch(host, { views, planMasks, config, seed, device });
       for (const tensor of tensorsOf(photos)) keep(tensor);
       return new FixedPhotos(photos);
     });
@@ -73,8 +78,9 @@ export class FixedPhotos {
 }
 
 function tensorsOf({ views }: DeviceBatch): torch.Tensor[] {
-  return views.flatMap(({ images, path }) => [
+  return views.flatMap(({ images, path, mask }) => [
     images,
+    ...(mask === undefined ? [] : [mask]),
     ...(path === undefined ? [] : [path.theta, path.start, ...path.states, ...path.valid]),
   ]);
 }

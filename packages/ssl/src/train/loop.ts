@@ -60,7 +60,7 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
       parts.onPace((performance.now() - paceFromMs) / PACE_STEPS, finished);
     }
     // A stopped run logs no row of its own: its metrics stay those of a run that was never stopped.
-    if (isDue(logEvery)) parts.onRow({ ...meter.read(finished, params.lr), ...healthFigures(pooled) });
+    if (isDue(logEvery)) parts.onRow({ ...meter.read(finished, params), ...healthFigures(pooled) });
     pooled.dispose();
     if (imagesEvery > 0 && isDue(imagesEvery)) await parts.onImages(finished);
     await nextTurn(); // hears Ctrl-C, and messages of the decode processes

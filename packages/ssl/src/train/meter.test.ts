@@ -19,12 +19,12 @@ describe('Meter', () => {
     const meter = new Meter(8);
     add(meter, 1, 1);
     add(meter, 2, 2);
-    const row = meter.read(2, 0.5);
+    const row = meter.read(2, { lr: 0.5, numbers: {} });
     expect(row).toMatchObject({ step: 2, loss: 1.5, recon: 0.375, gradNorm: 1, lr: 0.5, dataWaitMs: 4 });
     expect(row).not.toHaveProperty('finite');
     expect(row.imagesPerSecond).toBeCloseTo(8000 / row.stepMs, 6);
     add(meter, 3, 7);
-    expect(meter.read(3, 0.5).loss).toBe(7);
+    expect(meter.read(3, { lr: 0.5, numbers: {} }).loss).toBe(7);
   });
 
   it('goes on from a checkpoint with the same means, to the bit', () => {
@@ -36,7 +36,10 @@ describe('Meter', () => {
     const second = new Meter(8, saved);
     add(second, 4, losses[3] ?? NaN);
     const pace = { imagesPerSecond: 0, stepMs: 0, dataWaitMs: 0 };
-    expect({ ...second.read(4, 0), ...pace }).toEqual({ ...whole.read(4, 0), ...pace });
+    expect({ ...second.read(4, { lr: 0, numbers: {} }), ...pace }).toEqual({
+      ...whole.read(4, { lr: 0, numbers: {} }),
+      ...pace,
+    });
   });
 
   it('a checkpoint does not change the row that follows', () => {
@@ -44,12 +47,12 @@ describe('Meter', () => {
     add(meter, 1, 1);
     expect(meter.unlogged().rows).toHaveLength(1);
     add(meter, 2, 3);
-    expect(meter.read(2, 0)).toMatchObject({ loss: 2, dataWaitMs: 4 });
+    expect(meter.read(2, { lr: 0, numbers: {} })).toMatchObject({ loss: 2, dataWaitMs: 4 });
     expect(meter.unlogged().rows).toEqual([]);
   });
 
   it('names the first step that was not finite, what was not, and the photos', () => {
-    for (const read of [(meter: Meter) => meter.read(3, 0), (meter: Meter) => meter.unlogged()]) {
+    for (const read of [(meter: Meter) => meter.read(3, { lr: 0, numbers: {} }), (meter: Meter) => meter.unlogged()]) {
       const meter = new Meter(8);
       add(meter, 1, 1);
       add(meter, 2, NaN, 0);
@@ -62,14 +65,14 @@ describe('Meter', () => {
     }
     const meter = new Meter(8);
     add(meter, 1, 1, 0);
-    expect(() => meter.read(1, 0)).toThrow("got the objective's state not finite at step 1");
+    expect(() => meter.read(1, { lr: 0, numbers: {} })).toThrow("got the objective's state not finite at step 1");
   });
 
   it('holds nothing on the device after a row', () => {
     const before = torch.memory.stats().liveTensors;
     const meter = new Meter(8);
     add(meter, 1, 1);
-    meter.read(1, 0);
+    meter.read(1, { lr: 0, numbers: {} });
     expect(torch.memory.stats().liveTensors).toBe(before);
   });
 });

@@ -4,6 +4,7 @@
  */
 import * as torch from '@halfway/torch';
 import { keep, type Tensor } from '@halfway/torch';
+import type { StepParams } from '../objectives/objective.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { UnloggedSteps } from '../run/checkpoint.js';
 import { DivergedError } from './divergedError.js';
@@ -59,7 +60,7 @@ export class Meter {
    * @param steps finished so far
    * @throws DivergedError naming the first step that was not finite, its terms and its photos
    */
-  read(steps: number, lr: number): MetricRow {
+  read(steps: number, { lr, numbers }: Pick<StepParams, 'lr' | 'numbers'>): MetricRow {
     const rows = this.#readAll();
     const mean = (column: number): number => rows.reduce((sum, row) => sum + (row[column] ?? NaN), 0) / rows.length;
     const means = Object.fromEntries(this.#names.map((name, column) => [name, mean(column)]));
@@ -71,6 +72,7 @@ export class Meter {
       ...terms,
       gradNorm,
       lr,
+      ...numbers,
       imagesPerSecond: (1000 * this.#batch) / stepMs,
       dataWaitMs: this.#waitMs / this.#numTimed,
       stepMs,

@@ -133,7 +133,9 @@ class PretrainRun {
 
   /** What decides the pixels of a batch, beside the photos. */
   get #views(): DeviceOptions {
-    return { views: this.#state.objective.views, config: this.#config, seed: this.#config.train.seed };
+    const { views, planMasks } = this.#state.objective;
+    const { seed, device } = this.#config.train;
+    return { views, planMasks, config: this.#config, seed, device };
   }
 
   /** Batches from the first step to the last; their photos are decoded from now on. */
@@ -161,7 +163,7 @@ class PretrainRun {
         toDevice: (host) => deviceBatch(host, this.#views),
         onPace: (stepMs, step) => {
           this.#manifest = { ...this.#manifest, step };
-          this.#event('estimate', paceText(stepMs, steps - step));
+          this.#event('estimate', paceText(stepMs, steps - step, this.#engine.device));
         },
         onRow: (row) => {
           this.#onRow(row);
@@ -178,7 +180,7 @@ class PretrainRun {
 
   #end(finished: number): PretrainSummary {
     const { steps } = this.#config.train;
-    exportBackbone(this.#folder.path, this.#state.objective.network, this.#config);
+    exportBackbone(this.#folder.path, this.#state.model, this.#config);
     if (finished < steps) {
       this.#writeManifest({ status: 'interrupted', step: finished });
       this.#event('stop', `stopped at step ${finished} of ${steps}`);

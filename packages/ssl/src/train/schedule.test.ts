@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as torch from '@halfway/torch';
 import { createObjective } from '../objectives/create.js';
+import type { StepParams } from '../objectives/objective.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { peakLr, stepParams, warmupCosine, warmupSteps } from './schedule.js';
 
@@ -50,12 +51,48 @@ describe('stepParams', () => {
       const settings = ['optim.clipNorm=3', 'recon.warmupFraction=0.5', 'train.steps=20'];
       const config = tinyConfig(...settings, 'optim.lr=0.5', 'optim.minLr=0.25');
       const objective = createObjective(config, torch.generator(0));
+      const lr = 0.5 - 0.125 * (1 - Math.cos((Math.PI * 2) / 18));
       expect(stepParams(4, config, objective)).toEqual({
-        step: 4,
-        lr: 0.5 - 0.125 * (1 - Math.cos((Math.PI * 2) / 18)),
-        clipNorm: 3,
+        ...{ step: 4, lr, lastLayerLr: lr, dropsLastLayerGradient: false, weightDecay: 0.05, clipNorm: 3 },
         weights: { invariance: 10, variance: 10, covariance: 1, recon: 1 },
+        ...{ numbers: {}, teacherMomentum: 1 },
       });
+    });
+  });
+
+  it('holds the last layers still for their share of the run, in either way, and lets weight decay follow a cosine', () => {
+    torch.scope(() => {
+      const at = (step: number, ...settings: string[]): StepParams => {
+        const config = tinyConfig('train.steps=20', 'optim.freezeLastLayerFraction=0.25', ...settings);
+        return stepParams(step, config, createObjective(config, torch.generator(0)));
+      };
+      const held = (params: StepParams): unknown => [params.dropsLastLayerGradient, params.lastLayerLr === params.lr];
+      expect([at(4), at(5)].map(held)).toEqual([
+        [true, true],
+        [false, true],
+      ]);
+      const byRate = 'optim.freezeLastLayerBy=zero_lr';
+      expect([at(4, byRate), at(5, byRate)].map(held)).toEqual([
+        [false, false],
+        [false, true],
+      ]);
+      expect(at(4, byRate).lastLayerLr).toBe(0);
+      const decays = ['optim.weightDecay=0.04', 'optim.weightDecayEnd=0.4'];
+      expect([0, 10].map((step) => at(step, ...decays).weightDecay)).toEqual([
+        expect.closeTo(0.04, 12),
+        expect.closeTo(0.22, 12),
+      ]);
+    });
+  });
+
+  it("asks the objective for its own numbers and its teacher's momentum", () => {
+    torch.scope(() => {
+      const config = tinyConfig('train.steps=20');
+      const objective = createObjective(config, torch.generator(0));
+      const numbersAt = (step: number, total: number): Record<string, number> => ({ teacherTemp: step / total });
+      const teacher = { network: objective.network, momentumAt: (step: number) => 0.9 + step / 100 };
+      const params = stepParams(4, config, { ...objective, numbersAt, teacher });
+      expect([params.numbers, params.teacherMomentum]).toEqual([{ teacherTemp: 0.2 }, expect.closeTo(0.94, 12)]);
     });
   });
 });

@@ -29,15 +29,19 @@ export function warmupSteps({ optim, train }: Config): number {
 /** Everything that step `step` (0-based) is told. */
 export function stepParams(step: number, config: Config, objective: Objective): StepParams {
   const { optim, train } = config;
+  const { steps: total } = train;
+  const lr = warmupCosine(step, { base: peakLr(config), final: optim.minLr, total, warmup: warmupSteps(config) });
+  const { weightDecay, weightDecayEnd = weightDecay } = optim;
+  const holdsLastLayer = step < Math.round(optim.freezeLastLayerFraction * total);
   return {
     step,
-    lr: warmupCosine(step, {
-      base: peakLr(config),
-      final: optim.minLr,
-      total: train.steps,
-      warmup: warmupSteps(config),
-    }),
+    lr,
+    lastLayerLr: holdsLastLayer && optim.freezeLastLayerBy === 'zero_lr' ? 0 : lr,
+    dropsLastLayerGradient: holdsLastLayer && optim.freezeLastLayerBy === 'dropping_gradient',
+    weightDecay: warmupCosine(step, { base: weightDecay, final: weightDecayEnd, total, warmup: 0 }),
     clipNorm: optim.clipNorm,
-    weights: objective.weightsAt(step, train.steps),
+    weights: objective.weightsAt(step, total),
+    numbers: objective.numbersAt?.(step, total) ?? {},
+    teacherMomentum: objective.teacher?.momentumAt(step, total) ?? 1,
   };
 }

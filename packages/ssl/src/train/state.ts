@@ -1,20 +1,46 @@
 /** What a training run carries from step to step. */
 import * as torch from '@halfway/torch';
 import type { Generator, Tensor } from '@halfway/torch';
+import { Module } from '@halfway/torch/nn';
 import type { Parameter, TrainingContext } from '@halfway/torch/nn';
-import { AdamW, type ParameterGroup } from '@halfway/torch/optim';
+import { Adam, AdamW, LARS, SGD, type Optimizer, type ParameterGroup } from '@halfway/torch/optim';
 import type { Config } from '../config/schema.js';
+import { CheckpointTape, type EncoderContext } from '../models/checkpointTape.js';
 import { createObjective } from '../objectives/create.js';
 import type { Objective, ObjectiveState } from '../objectives/objective.js';
 import type { Checkpoint } from '../run/checkpoint.js';
+import { clippedTogether, isLastLayer, LAST_LAYER, parameterGroups } from './parameterGroups.js';
 
 const OBJECTIVE_PREFIX = 'objective.';
 
+/** Parameters of the teacher, and those of the network that they follow, in the same order. */
+interface Followed {
+  readonly averaged: readonly Parameter[];
+  readonly source: readonly Parameter[];
+}
+
+/** Everything that a checkpoint keeps of an objective: the network by its own names, and the teacher under `teacher.`. */
+class Model extends Module {
+  readonly teacher: Module | undefined;
+
+  constructor({ network, teacher }: Objective) {
+    super();
+    Object.assign(this, network);
+    this.teacher = teacher?.network;
+  }
+}
+
 export interface TrainState {
   readonly objective: Objective;
-  readonly parameters: readonly Parameter[];
-  readonly optimizer: AdamW;
-  readonly context: TrainingContext;
+  readonly model: Module;
+  /** Lists of parameters whose gradients are clipped by their common norm. */
+  readonly clipped: readonly (readonly Parameter[])[];
+  readonly lastLayers: readonly Parameter[];
+  readonly followed: Followed | undefined;
+  readonly optimizer: Optimizer;
+  /** Names of the optimizer's groups, and whether each holds last layers of heads. */
+  readonly groups: readonly { readonly name: string; readonly isLastLayer: boolean }[];
+  readonly context: TrainingContext & EncoderContext;
   /** Detached and in no scope; replaced by every step. */
   objectiveState: ObjectiveState;
 }
@@ -30,34 +56,53 @@ export function createTrainState(
 ): TrainState {
   const rng = torch.generator(config.train.seed);
   const objective = given ?? createObjective(config, rng);
+  const { network, teacher } = objective;
+  const groups = parameterGroups(network, config);
   return {
     objective,
-    parameters: objective.network.parameters(),
-    optimizer: new AdamW(parameterGroups(objective, config), { betas: config.optim.betas }),
-    context: { train: true, rng, computeDtype },
+    model: new Model(objective),
+    clipped: clippedTogether(network, config.optim.clipOver),
+    lastLayers: network.namedParameters().flatMap(([name, parameter]) => (isLastLayer(name) ? [parameter] : [])),
+    followed: teacher && followed(network, teacher.network),
+    optimizer: createOptimizer(groups, config),
+    groups: groups.map(({ name }) => ({ name, isLastLayer: name.startsWith(`${LAST_LAYER}.`) })),
+    context: {
+      train: true,
+      rng,
+      computeDtype,
+      ...(config.train.checkpointActivations && { tape: new CheckpointTape() }),
+    },
     objectiveState: objective.initialState(),
   };
 }
 
-/**
- * Four groups: with and without weight decay, each for the decoders (their own learning rate) and for the rest. Biases,
- * norms, tokens and positions have no decay. Source: DINO utils.py, get_params_groups; tokens and positions as in timm.
- */
-function parameterGroups({ network }: Objective, { optim, decoder }: Config): ParameterGroup[] {
-  const isDecoder = (name: string): boolean => name.startsWith('decoders.');
-  const isDecayed = (name: string, { rank }: Tensor): boolean =>
-    rank > 1 && !/(cls_token|pos_embed|register_tokens)$/.test(name);
-  const named = network.namedParameters();
-  return [false, true].flatMap((ofDecoders) =>
-    [true, false].map((decayed): ParameterGroup => ({
-      name: `${ofDecoders ? 'decoders' : 'network'}.${decayed ? 'decay' : 'plain'}`,
-      parameters: named
-        .filter(([name, parameter]) => isDecoder(name) === ofDecoders && isDecayed(name, parameter) === decayed)
-        .map(([, parameter]) => parameter),
-      weightDecay: decayed ? optim.weightDecay : 0,
-      lrScale: ofDecoders ? decoder.lrMult : 1,
-    })),
-  );
+/** The update rule that the configuration names. */
+function createOptimizer(groups: readonly ParameterGroup[], { optim }: Config): Optimizer {
+  const { algorithm, betas, momentum } = optim;
+  switch (algorithm) {
+    case 'adamw':
+      return new AdamW(groups, { betas });
+    case 'adam':
+      return new Adam(groups, { betas });
+    case 'lars':
+      return new LARS(groups, { momentum });
+    case 'sgd':
+      return new SGD(groups, { momentum });
+    default:
+      return algorithm satisfies never;
+  }
+}
+
+/** The teacher's parameters and those they follow; a teacher starts as a copy. */
+function followed(network: Module, teacher: Module): Followed {
+  const source = new Map(network.namedParameters());
+  const pairs = teacher.namedParameters().map(([name, parameter]) => {
+    const own = source.get(name);
+    if (own === undefined) throw new Error(`internal: train: the teacher's ${name} follows nothing`);
+    torch.noGrad(() => parameter.copy_(own));
+    return [parameter, own] as const;
+  });
+  return { averaged: pairs.map(([parameter]) => parameter), source: pairs.map(([, own]) => own) };
 }
 
 /** The state as a checkpoint has it: the tensors themselves. */
@@ -66,7 +111,7 @@ export function checkpointTensors(state: TrainState): Pick<Checkpoint, 'model' |
     ([name, tensor]) => [OBJECTIVE_PREFIX + name, tensor] as const,
   );
   return {
-    model: state.objective.network.stateDict(),
+    model: state.model.stateDict(),
     optimizer: new Map([...state.optimizer.stateTensors(), ...carried]),
     rngState: generatorOf(state).getState(),
   };
@@ -75,7 +120,7 @@ export function checkpointTensors(state: TrainState): Pick<Checkpoint, 'model' |
 /** Sets the state to that of a checkpoint, whose tensors are disposed. */
 export function restoreTrainState(state: TrainState, { model, optimizer, rngState }: Checkpoint): void {
   const isCarried = ([name]: [string, Tensor]): boolean => name.startsWith(OBJECTIVE_PREFIX);
-  state.objective.network.loadStateDict(model);
+  state.model.loadStateDict(model);
   state.optimizer.loadStateTensors(new Map([...optimizer].filter((entry) => !isCarried(entry))));
   state.objectiveState = Object.fromEntries(
     [...optimizer].filter(isCarried).map(([name, tensor]) => [name.slice(OBJECTIVE_PREFIX.length), tensor]),

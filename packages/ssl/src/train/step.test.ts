@@ -4,7 +4,7 @@ import type { Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import type { DeviceBatch } from '../data/batch.js';
 import { linearWithTask } from '../objectives/linearBase.case.js';
-import { randomBatch } from '../objectives/objective.case.js';
+import { randomBatch, stepParams } from '../objectives/objective.case.js';
 import type { Objective, ObjectiveOutput, StepParams } from '../objectives/objective.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { checkpointTensors, createTrainState, type TrainState } from './state.js';
@@ -25,7 +25,7 @@ function stateOf(
 }
 
 function paramsOf({ objective }: TrainState, change: Partial<StepParams> = {}): StepParams {
-  return { step: 0, lr: 0.01, clipNorm: 0, weights: objective.weightsAt(0, 10), ...change };
+  return { ...stepParams(objective), lr: 0.01, lastLayerLr: 0.01, weightDecay: 0.1, ...change };
 }
 
 function batchOf({ objective }: TrainState): DeviceBatch {
@@ -95,6 +95,25 @@ describe('trainStep', () => {
       const averages = Object.entries(numbersOf(state)).filter(([name]) => name.endsWith('exp_avg'));
       const norm = Math.hypot(...averages.flatMap(([, values]) => values));
       expect(norm).toBeCloseTo(0.1 * 1e-3, 7); // the first moment after one step: (1 - beta1) of the clipped gradient
+    });
+  });
+
+  it('lets the teacher follow: momentum times itself, and the rest of the new weights', () => {
+    torch.scope(() => {
+      const teacher = { network: linearWithTask().network, momentumAt: () => 0.75 };
+      const state = createTrainState(tinyConfig(), 'float32', { ...linearWithTask(), teacher });
+      const values = (): Record<string, number[]> => numbersOf(state);
+      const before = values();
+      const names = Object.keys(before).filter((name) => name.startsWith('teacher.'));
+      expect(names.length).toBeGreaterThan(4);
+      for (const name of names) expect(before[name]).toEqual(before[name.slice('teacher.'.length)]);
+      step(state);
+      const after = values();
+      for (const name of names) {
+        const student = after[name.slice('teacher.'.length)] ?? [];
+        const wanted = before[name]?.map((value, i) => 0.75 * value + 0.25 * (student[i] ?? NaN)) ?? [];
+        after[name]?.forEach((value, i) => expect(value).toBeCloseTo(wanted[i] ?? NaN, 6));
+      }
     });
   });
 

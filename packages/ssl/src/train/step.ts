@@ -1,7 +1,7 @@
 /** One training step, top to bottom: no callbacks, no flags, no read from the device. */
 import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
-import { allFinite, clipGradNorm } from '@halfway/torch/optim';
+import { allFinite, clipGradNorm, updateEma } from '@halfway/torch/optim';
 import type { DeviceBatch } from '../data/batch.js';
 import type { ObjectiveState, StepParams } from '../objectives/objective.js';
 import type { TrainState } from './state.js';
@@ -16,12 +16,13 @@ export interface StepOutput {
 }
 
 /**
- * Forward, weighted sum, backward, clip, update. A step whose loss, gradient norm or next objective state is not finite
- * changes nothing: parameters, optimizer and objective state stay as they were, decided on the device.
+ * Forward, weighted sum, backward, clip, update, and the teacher moves towards the new weights. A step whose loss, gradient norm or
+ * next objective state is not finite changes nothing: parameters, optimizer and objective state stay as they were, decided on the
+ * device (a teacher still moves towards the weights as they were).
  */
 export function trainStep(state: TrainState, batch: DeviceBatch, params: StepParams): StepOutput {
   return torch.scope(() => {
-    const { objective, optimizer, parameters, context } = state;
+    const { objective, optimizer, followed, context } = state;
     const {
       terms,
       figures,
@@ -30,10 +31,13 @@ export function trainStep(state: TrainState, batch: DeviceBatch, params: StepPar
     } = objective.forward(batch, params, state.objectiveState, context);
     const loss = weightedSum(terms, params.weights);
     loss.backward();
-    const gradNorm = clipGradNorm(parameters, params.clipNorm > 0 ? params.clipNorm : Infinity);
+    context.tape?.backward();
+    const gradNorm = clipGradients(state.clipped, params.clipNorm > 0 ? params.clipNorm : Infinity);
     const finite = allFinite([loss.detach(), gradNorm, ...Object.values(proposed)]);
-    optimizer.step({ lr: params.lr }, finite.neg().add(1));
+    if (params.dropsLastLayerGradient) for (const parameter of state.lastLayers) parameter.grad = undefined;
+    optimizer.step({ lr: ratesOf(state, params), weightDecayScale: params.weightDecay }, finite.neg().add(1));
     optimizer.zeroGrad();
+    if (followed !== undefined) updateEma(followed.averaged, followed.source, params.teacherMomentum);
     const scalars = { loss, ...terms, ...figures, gradNorm, finite };
     const pooled = features[0]?.invariant.patches.detach().mean([1], false, { dtype: 'float32' });
     if (pooled === undefined) throw new Error('internal: train: the objective returned no features');
@@ -43,6 +47,16 @@ export function trainStep(state: TrainState, batch: DeviceBatch, params: StepPar
       pooled,
     };
   });
+}
+
+/** Clips each list of parameters by its own norm; returns the norm over all before, f32 []. */
+function clipGradients(lists: TrainState['clipped'], maxNorm: number): Tensor {
+  return torch.stack(lists.map((parameters) => clipGradNorm(parameters, maxNorm))).linalgVectorNorm();
+}
+
+/** The learning rate of each group of the optimizer. */
+function ratesOf({ groups }: TrainState, { lr, lastLayerLr }: StepParams): Record<string, number> {
+  return Object.fromEntries(groups.map(({ name, isLastLayer }) => [name, isLastLayer ? lastLayerLr : lr]));
 }
 
 /** sum over terms of weight * term, f32 []. */

@@ -17,7 +17,9 @@ const thetas = (g: Transformation, count: number): Tensor => {
   return tensor(rows.flat(), { shape: [count, g.parameters.length] });
 };
 
-describe.each(everyTransformation(SIZE_PX))('%s', (_, g) => {
+const all = createTransformation('all', transformConfig({ translateUnit: 'px', translatePx: 2.5 }), SIZE_PX);
+
+describe.each([...everyTransformation(SIZE_PX), ['all', all] as const])('%s', (_, g) => {
   it('starts at the identity and ends at theta', () => {
     scope(() => {
       const [images, theta] = [mildImages(4, SIZE_PX), thetas(g, 4)];
@@ -88,7 +90,7 @@ describe('createTransformation', () => {
       ['turn', -0.1, 0.1],
     ]);
     expect(ranges('blur')).toEqual([['px', 0.1, 2]]);
-    for (const name of ['rotation', 'translation', 'se2', 'color', 'blur'] as const) {
+    for (const name of ['rotation', 'translation', 'se2', 'color', 'blur', 'all'] as const) {
       expect(createTransformation(name, transformConfig(), 112).name).toBe(name);
     }
   });

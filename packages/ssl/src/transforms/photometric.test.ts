@@ -4,7 +4,7 @@ import { present } from '../models/fixture.case.js';
 import { augmentConfig, fixture, largestDifference, mildImages } from './fixture.case.js';
 import { uniformStream } from './philox.js';
 import { applyPhotometric } from './photometric.js';
-import { type JitterOp, type PhotometricPlan, planPhotometric } from './photometricPlan.js';
+import { globalOdds, type JitterOp, type PhotometricPlan, planPhotometric } from './photometricPlan.js';
 
 const OPS: readonly JitterOp[] = ['brightness', 'contrast', 'saturation', 'hue'];
 
@@ -38,7 +38,7 @@ type Four = [number, number, number, number];
 const AUGMENT = augmentConfig({ blurProb: [1, 0.5] });
 const randomPlans = (count: number, sizePx: number, view: 0 | 1 = 1): PhotometricPlan[] =>
   Array.from({ length: count }, (_, index) =>
-    planPhotometric(uniformStream(0, 0, index, view, 'test'), AUGMENT, view, sizePx),
+    planPhotometric(uniformStream(0, 0, index, view, 'test'), AUGMENT, globalOdds(AUGMENT, view), sizePx),
   );
 
 const oneByOne = (images: Tensor, plans: readonly PhotometricPlan[]): Tensor =>

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { augmentConfig } from './fixture.case.js';
 import { uniformStream } from './philox.js';
-import { type PhotometricPlan, planPhotometric } from './photometricPlan.js';
+import { globalOdds, type PhotometricPlan, planPhotometric } from './photometricPlan.js';
 
 const COUNT = 2000;
 const plansOf = (changes: Parameters<typeof augmentConfig>[0], view: 0 | 1 = 0, sizePx = 224): PhotometricPlan[] => {
   const augment = augmentConfig(changes);
   return Array.from({ length: COUNT }, (_, index) =>
-    planPhotometric(uniformStream(1, 0, index, view, 'photometric'), augment, view, sizePx),
+    planPhotometric(uniformStream(1, 0, index, view, 'photometric'), augment, globalOdds(augment, view), sizePx),
   );
 };
 const share = (plans: readonly PhotometricPlan[], has: (plan: PhotometricPlan) => boolean): number =>
@@ -77,7 +77,8 @@ describe('planPhotometric', () => {
     const follow = (changes: Parameters<typeof augmentConfig>[0], index: number): number => {
       const draw = uniformStream(1, 0, index, 0, 'photometric');
       let count = 0;
-      planPhotometric(() => ((count += 1), draw()), augmentConfig(changes), 0, 32);
+      const augment = augmentConfig(changes);
+      planPhotometric(() => ((count += 1), draw()), augment, globalOdds(augment, 0), 32);
       return count;
     };
     for (let index = 0; index < 20; index++) {

@@ -32,6 +32,17 @@ export interface PhotometricPlan {
   readonly isSolarized: boolean;
 }
 
+/** Probabilities in which the views of a photo differ. */
+export interface ViewOdds {
+  readonly blurProb: number;
+  readonly solarizeProb: number;
+}
+
+/** Those of a view that is no local crop: the first view's, or those of every other. */
+export function globalOdds({ blurProb, solarizeProb }: Config['augment'], view: 0 | 1): ViewOdds {
+  return { blurProb: blurProb[view], solarizeProb: solarizeProb[view] };
+}
+
 const UNCHANGED: PhotometricPlan = { isFlipped: false, isGray: false, isSolarized: false };
 
 // The size at which the sigma of the blur is stated.
@@ -43,22 +54,22 @@ const SMALLEST_SIGMA_PX = 0.24;
  * Draws the plan of one image. Preset `none`: nothing; `rot`: the flip only; `all`: everything. Takes 13 draws whatever the
  * preset and the outcome, so that two runs that differ in one probability share every other draw.
  *
- * @param viewIndex chooses between the two probabilities of blur and solarize
+ * @param odds of the view
  * @param sizePx side of the view, to which sigma is scaled, also where a larger canvas is augmented
  */
 export function planPhotometric(
   draw: UniformDraw,
   augment: Config['augment'],
-  viewIndex: 0 | 1,
+  odds: ViewOdds,
   sizePx: number,
 ): PhotometricPlan {
   const isFlipped = draw() < augment.flipProb;
   const isJittered = draw() < augment.jitterProb;
   const jitter = drawJitter(draw, augment);
   const isGray = draw() < augment.grayProb;
-  const isBlurred = draw() < augment.blurProb[viewIndex];
+  const isBlurred = draw() < odds.blurProb;
   const blur = drawBlur(draw, augment.blurSigmaPx, sizePx);
-  const isSolarized = draw() < augment.solarizeProb[viewIndex];
+  const isSolarized = draw() < odds.solarizeProb;
   switch (augment.preset) {
     case 'none':
       return UNCHANGED;

@@ -24,7 +24,7 @@ export type Fill = 'zeros' | 'mean' | 'reflect' | 'content';
 
 /** g_theta: images f32 [B, C, H, W] in [0, 1] and theta f32 [B, P] to images of the same shape and range. */
 export interface Transformation {
-  readonly name: 'rotation' | 'translation' | 'se2' | 'color' | 'blur';
+  readonly name: 'rotation' | 'translation' | 'se2' | 'color' | 'blur' | 'all';
   readonly parameters: readonly ParameterSpec[];
   /** True where g moves pixels, so that `fill` matters and some output pixels can come from outside the image. */
   readonly geometric: boolean;

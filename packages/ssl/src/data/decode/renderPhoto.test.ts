@@ -69,10 +69,10 @@ describe('renderPhoto', () => {
   });
 
   const views: CropRequest[] = [
-    { sizePx: 12, canvasPx: 12, sharesWithFirst: false },
-    { sizePx: 12, canvasPx: 18, sharesWithFirst: false },
+    { sizePx: 12, canvasPx: 12, sharesWithFirst: false, cropScale: [0.08, 1] },
+    { sizePx: 12, canvasPx: 18, sharesWithFirst: false, cropScale: [0.08, 1] },
   ];
-  const augment = { preset: 'all', cropScale: [0.08, 1], cropRatio: [3 / 4, 4 / 3] } as const;
+  const augment = { preset: 'all', cropRatio: [3 / 4, 4 / 3] } as const;
   const request = { kind: 'views', seed: 9, views, augment } as const;
 
   it('renders each view from its planned box', () => {

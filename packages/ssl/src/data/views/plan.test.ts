@@ -12,8 +12,12 @@ import {
   randomResizedCrop,
 } from './plan.js';
 
-const augment: CropAugment = { preset: 'all', cropScale: [0.08, 1], cropRatio: [3 / 4, 4 / 3] };
-const plain = (sizePx: number): CropRequest => ({ sizePx, canvasPx: sizePx, sharesWithFirst: false });
+const augment: CropAugment = { preset: 'all', cropRatio: [3 / 4, 4 / 3] };
+const plain = (sizePx: number): CropRequest => requestOf({ sizePx, canvasPx: sizePx });
+const requestOf = (request: Partial<CropRequest>): CropRequest => ({
+  ...{ sizePx: 32, canvasPx: 32, sharesWithFirst: false, cropScale: [0.08, 1] },
+  ...request,
+});
 const streams = (index: number) => (view: number) => uniformStream(7, 0, index, view, 'crop');
 const boxArea = (box: CropBox): number => box.width * box.height;
 
@@ -34,7 +38,7 @@ describe('random resized crop', () => {
 
 describe('planCrops', () => {
   it('is a pure function of the streams, with these numbers', () => {
-    const views = [plain(32), { sizePx: 32, canvasPx: 46, sharesWithFirst: false }];
+    const views = [plain(32), requestOf({ canvasPx: 46 })];
     expect(planCrops({ widthPx: 128, heightPx: 170 }, views, augment, streams(3))).toMatchInlineSnapshot(`
       [
         {
@@ -58,20 +62,20 @@ describe('planCrops', () => {
     expect(planCrops({ widthPx: 101, heightPx: 50 }, [plain(8)], none, streams(0))).toEqual([
       { x: 25, y: 0, width: 50, height: 50 },
     ]);
-    const canvas = [{ sizePx: 8, canvasPx: 12, sharesWithFirst: false }];
+    const canvas = [requestOf({ sizePx: 8, canvasPx: 12 })];
     expect(planCrops({ widthPx: 101, heightPx: 50 }, canvas, none, streams(0))).toEqual([
       { x: 25, y: 0, width: 50, height: 50 },
     ]);
   });
 
   it('grows a canvas about the centre of the crop where the photo has room', () => {
-    const small = { ...augment, cropScale: [0.01, 0.01] } as const;
+    const small = { cropScale: [0.01, 0.01] } as const;
     const photo = { widthPx: 1000, heightPx: 1000 };
     for (let index = 0; index < 20; index++) {
       const [view, canvas] = planCrops(
         photo,
-        [plain(32), { sizePx: 32, canvasPx: 64, sharesWithFirst: true }],
-        small,
+        [requestOf(small), requestOf({ ...small, canvasPx: 64, sharesWithFirst: true })],
+        augment,
         streams(index),
       );
       if (view === undefined || canvas === undefined) throw new Error('no boxes');
@@ -100,12 +104,13 @@ describe('planCrops', () => {
         fc.nat(1e6),
         fc.double({ min: 0.01, max: 1, noNaN: true }),
         (photo, wanted, index, low) => {
-          const views = wanted.map(({ sizePx, margin, sharesWithFirst }, i) => ({
+          const views = wanted.map(({ sizePx, margin, sharesWithFirst }, i): CropRequest => ({
             sizePx,
+            cropScale: [low, 1],
             canvasPx: sizePx + 2 * margin,
             sharesWithFirst: i > 0 && sharesWithFirst,
           }));
-          const boxes = planCrops(photo, views, { ...augment, cropScale: [low, 1] }, streams(index));
+          const boxes = planCrops(photo, views, augment, streams(index));
           expect(boxes).toHaveLength(views.length);
           for (const { x, y, width, height } of boxes) {
             for (const value of [x, y, width, height]) expect(Number.isInteger(value)).toBe(true);
@@ -122,8 +127,9 @@ describe('planCrops', () => {
 
   it('keeps the aspect ratio where a canvas has to shrink', () => {
     const photo = { widthPx: 400, heightPx: 300 };
-    const whole = { ...augment, cropScale: [1, 1], cropRatio: [4 / 3, 4 / 3] } as const;
-    const [canvas] = planCrops(photo, [{ sizePx: 10, canvasPx: 20, sharesWithFirst: false }], whole, streams(0));
+    const wide = { ...augment, cropRatio: [4 / 3, 4 / 3] } as const;
+    const whole = requestOf({ sizePx: 10, canvasPx: 20, cropScale: [1, 1] });
+    const [canvas] = planCrops(photo, [whole], wide, streams(0));
     expect(canvas).toEqual({ x: 0, y: 0, width: 400, height: 300 }); // the view is its central 200 x 150
   });
 

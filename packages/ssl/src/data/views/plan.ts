@@ -28,11 +28,12 @@ export interface CropRequest {
   readonly canvasPx: number;
   /** This view's crop is the first view's: both show the same square of the photo. */
   readonly sharesWithFirst: boolean;
+  /** Area of the crop over the photo, [low, high]. */
+  readonly cropScale: readonly [number, number];
 }
 
 /** The keys of `augment` that say where views are cut. */
 export interface CropAugment extends Pick<Config['augment'], 'preset'> {
-  readonly cropScale: readonly [number, number];
   readonly cropRatio: readonly [number, number];
 }
 
@@ -58,7 +59,7 @@ export function planCrops(
   const drawn: CropBox[] = [];
   views.forEach((view, i) => {
     const base = view.sharesWithFirst ? drawn[0] : undefined;
-    drawn.push(base ?? planCrop(photo, augment, drawOf(i)));
+    drawn.push(base ?? planCrop(photo, view.cropScale, augment, drawOf(i)));
   });
   const boxes = drawn.map((box, i) => growInside(box, growthOf(views[i]), photo));
   const sharing = views.findIndex((view) => view.sharesWithFirst);
@@ -71,13 +72,18 @@ function growthOf(view: CropRequest | undefined): number {
   return view === undefined ? 1 : view.canvasPx / view.sizePx;
 }
 
-function planCrop(photo: PhotoSize, augment: CropAugment, draw: UniformDraw): CropBox {
+function planCrop(
+  photo: PhotoSize,
+  cropScale: CropRequest['cropScale'],
+  augment: CropAugment,
+  draw: UniformDraw,
+): CropBox {
   switch (augment.preset) {
     case 'none':
       return centralSquare(photo);
     case 'rot':
     case 'all':
-      return randomResizedCrop(photo, augment.cropScale, augment.cropRatio, draw);
+      return randomResizedCrop(photo, cropScale, augment.cropRatio, draw);
     default:
       return augment.preset satisfies never;
   }

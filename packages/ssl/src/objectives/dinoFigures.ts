@@ -1,0 +1,34 @@
+/**
+ * What tells whether self-distillation goes well: three numbers of a step's class-token targets, and how far a loss has come.
+ *
+ * M rows, K prototypes.
+ */
+import type { Tensor } from '@halfway/torch';
+import * as torch from '@halfway/torch';
+
+/**
+ * `teacherEntropy`: mean entropy of the teacher's probabilities over its largest, ln K; f32 [] in [0, 1]. It falls to 0 where one
+ * prototype takes all, and stays near 1 where the teacher says nothing.
+ * `usedPrototypes`: prototypes that are the likeliest of a row at least, f32 [] in [1, min(M, K)].
+ * @param targets f32 [M, K]
+ */
+export function targetFigures(targets: Tensor): { readonly teacherEntropy: Tensor; readonly usedPrototypes: Tensor } {
+  return torch.noGrad(() => {
+    const [, numPrototypes = 0] = targets.shape;
+    const entropy = targets.mul(targets.clampMin(1e-30).log()).sum([-1]).mean().neg();
+    const likeliest = targets.argmax(-1); // [M]
+    return {
+      teacherEntropy: entropy.div(Math.log(numPrototypes)),
+      usedPrototypes: torch.zeros([numPrototypes]).indexFill(0, likeliest, 1).sum(),
+    };
+  });
+}
+
+/**
+ * A cross entropy over ln K, what a student scores that knows nothing: 1 at the start, and falling when it learns. f32 [].
+ * @param weight sum of the weights in the cross entropy, f32 []; 1 when left out
+ */
+export function overUninformed(loss: Tensor, numPrototypes: number, weight?: Tensor): Tensor {
+  const share = loss.detach().div(Math.log(numPrototypes));
+  return weight === undefined ? share : share.div(weight.clampMin(1e-12));
+}

@@ -1,0 +1,192 @@
+/**
+ * What DINO, iBOT and DINOv2 have in common: a student, the teacher that follows it, the views they see. Each brings its terms.
+ *
+ * B images, V views, N patches, G patches along a side, D features of the invariant part, K prototypes.
+ */
+import type { Generator, Tensor } from '@halfway/torch';
+import * as torch from '@halfway/torch';
+import { Module } from '@halfway/torch/nn';
+import type { ForwardContext } from '@halfway/torch/nn';
+import { patchPx } from '../config/patchPx.js';
+import type { Config } from '../config/schema.js';
+import type { View, ViewRequest } from '../data/batch.js';
+import { ConfigError } from '../errors.js';
+import { Adapter } from '../models/adapter.js';
+import { createEncoder } from '../models/createEncoder.js';
+import { DinoHead } from '../models/dinoHead.js';
+import type { DinoHeadConfig } from '../models/dinoHead.js';
+import { encodeViews } from '../models/encodeViews.js';
+import type { EncodedView } from '../models/encodeViews.js';
+import type { Encoder } from '../models/encoder.js';
+import { normalize } from '../transforms/pixels.js';
+import { teacherMomentumAt } from './dinoSchedules.js';
+import type { Inspection, Objective } from './objective.js';
+import { expectSplit, splitTokens } from './split.js';
+import type { SplitTokens } from './split.js';
+
+/** Global views of a photo: the two that the teacher sees. Local views are the student's alone. */
+export const NUM_GLOBAL = 2;
+
+/** The sections of the configuration that make a student. */
+export type StudentConfig = Pick<Config, 'model' | 'split' | 'augment'>;
+
+type HeadShape = Omit<DinoHeadConfig, 'inputDim'>;
+
+/** The head, and where patches have one of their own, that. */
+interface HeadShapes {
+  readonly head: HeadShape;
+  readonly patchHead?: HeadShape | undefined;
+}
+
+/** A head: tokens [M, D] to the scores of prototypes [M, K], in two steps of which the second is linear. */
+export interface Scoring {
+  /** Tokens to vectors of length 1, [M, E]. */
+  readonly embed: (tokens: Tensor) => Tensor;
+  /** Those to scores. */
+  readonly score: (embedded: Tensor) => Tensor;
+}
+
+/** What a network makes of the views of a batch. */
+export interface Sight {
+  readonly encoded: readonly EncodedView[];
+  readonly features: readonly SplitTokens[];
+  /** Invariant part of the class tokens of all views, [V * B, D]. */
+  readonly cls: Tensor;
+  /** Invariant part of the patch tokens of the global views, [2 * B * N, D]. */
+  readonly patches: Tensor;
+  /** The heads, made ready for this step. */
+  readonly clsHead: Scoring;
+  readonly patchHead: Scoring;
+}
+
+/** Encoder, adapter and heads, by the names under which they are checkpointed. */
+export class DinoNetwork extends Module {
+  readonly encoder: Encoder;
+  readonly adapter: Adapter;
+  readonly head: DinoHead;
+  /** Another head for patches (DINOv2, untied); without it `head` serves both. */
+  readonly patchHead: DinoHead | undefined;
+
+  constructor(
+    { model, split }: StudentConfig,
+    { maskToken, head, patchHead }: { readonly maskToken: boolean } & HeadShapes,
+    rng: Generator,
+  ) {
+    super();
+    expectSplit(split.dim, split.equivariantDim);
+    const inputDim = split.dim - split.equivariantDim;
+    this.encoder = createEncoder(model, rng, { maskToken });
+    this.adapter = new Adapter(this.encoder.widthDim, split.dim, rng);
+    this.head = new DinoHead({ ...head, inputDim }, rng);
+    this.patchHead = patchHead && new DinoHead({ ...patchHead, inputDim }, rng);
+  }
+
+  /** Views [V] of [B, 3, S, S] with what their masks hide hidden; the global ones first. */
+  see(views: readonly Pick<View, 'images' | 'mask'>[], split: Config['split'], ctx: ForwardContext): Sight {
+    const inputs = views.map(({ images, mask }) => ({ images: normalize(images), mask }));
+    const encoded = encodeViews(this, inputs, ctx);
+    const features = encoded.map((tokens) => splitTokens(tokens, split));
+    const invariant = features.map((tokens) => tokens.invariant);
+    return {
+      encoded,
+      features,
+      cls: torch.cat(invariant.map(({ cls }) => cls)),
+      patches: torch.cat(invariant.slice(0, NUM_GLOBAL).map(({ patches }) => patches)).flatten(0, 1),
+      ...this.#heads(ctx),
+    };
+  }
+
+  #heads(ctx: ForwardContext): Pick<Sight, 'clsHead' | 'patchHead'> {
+    const scoring = (head: DinoHead, score = head.lastLayer.scorer(ctx)): Scoring => ({
+      embed: (tokens) => head.embed(tokens, ctx),
+      score,
+    });
+    const clsHead = scoring(this.head);
+    if (this.patchHead) return { clsHead, patchHead: scoring(this.patchHead) };
+    return { clsHead, patchHead: scoring(this.head, this.head.lastLayer2?.scorer(ctx) ?? clsHead.score) };
+  }
+}
+
+/** A student, the teacher that follows it, and the parts of their objective that are the same for all losses. */
+export interface Distillation {
+  readonly base: Pick<Objective, 'views' | 'network' | 'teacher' | 'encode' | 'inspect'>;
+  readonly student: DinoNetwork;
+  /** What the teacher makes of the global views, nothing hidden; call it under noGrad. */
+  readonly teacherSight: (views: readonly View[], ctx: ForwardContext) => Sight;
+}
+
+/**
+ * A student and its teacher, which begins equal. Throws ConfigError when the split, a view's size or the encoder's shape cannot be.
+ * @param hidesPatches gives the student a mask token
+ */
+export function distillation(
+  config: StudentConfig,
+  {
+    hidesPatches,
+    teacherMomentum,
+    ...heads
+  }: { readonly hidesPatches: boolean; readonly teacherMomentum: number } & HeadShapes,
+  rng: Generator,
+): Distillation {
+  const { split } = config;
+  const student = new DinoNetwork(config, { ...heads, maskToken: hidesPatches }, rng);
+  const teacher = new DinoNetwork(config, { ...heads, maskToken: false }, torch.generator(0)).requiresGrad_(false);
+  teacher.loadStateDict(student.stateDict(), { strict: false }); // the student's mask token has no counterpart
+  const teacherSight = (views: readonly View[], ctx: ForwardContext): Sight => {
+    const whole = views.slice(0, NUM_GLOBAL).map(({ images, teacherImages }) => ({ images: teacherImages ?? images }));
+    return teacher.see(whole, split, { ...ctx, train: false });
+  };
+  return {
+    base: {
+      views: globalAndLocalViews(config),
+      network: student,
+      teacher: {
+        network: teacher,
+        momentumAt: (step, totalSteps) => teacherMomentumAt(step, totalSteps, teacherMomentum),
+      },
+      encode: (views, ctx) => student.see(views, split, ctx).features,
+      inspect: ({ views }, _state, ctx) =>
+        torch.noGrad(() => ({
+          figures: {},
+          features: student.see(views, split, ctx).features,
+          teacherFeatures: teacherSight(views, ctx).features,
+          columns: columnsOf(views.slice(0, NUM_GLOBAL)),
+        })),
+    },
+    student,
+    teacherSight,
+  };
+}
+
+/** The views, then those with hidden patches as the student sees them: grey where it sees nothing. */
+function columnsOf(views: readonly View[]): Inspection['columns'] {
+  const shown = views.map(({ name, images }) => ({ title: name, images }));
+  const seen = views.flatMap(({ name, images, mask }) => {
+    if (mask === undefined) return [];
+    const [batch = 0, , sizePx = 0] = images.shape;
+    const grid = Math.sqrt(mask.shape[1] ?? 0);
+    const hidden = mask.reshape([batch, 1, grid, grid]).to('float32').upsampleNearest2d([sizePx, sizePx]);
+    return [{ title: `${name}, seen`, images: torch.where(hidden.gt(0), torch.full([], 0.5), images) }];
+  });
+  return [...shown, ...seen];
+}
+
+/** Two global views of the size of the model, then `augment.local.count` local ones. Throws ConfigError for a local size that cannot be. */
+function globalAndLocalViews({ model, augment }: StudentConfig): ViewRequest[] {
+  const { count, cropPx } = augment.local;
+  const patch = patchPx(model);
+  if (count > 0 && cropPx % patch !== 0) {
+    throw new ConfigError(
+      `augment.local.cropPx: a view's side must be a multiple of the patch, got ${cropPx} px and patch ${patch} px; ` +
+        `use ${Math.max(1, Math.round(cropPx / patch)) * patch}`,
+      'augment.local.cropPx',
+    );
+  }
+  const globals = Array.from({ length: NUM_GLOBAL }, (_, i) => ({ name: `v${i + 1}`, sizePx: model.imagePx }));
+  const locals = Array.from({ length: count }, (_, i) => ({
+    name: `local${i + 1}`,
+    sizePx: cropPx,
+    local: true as const,
+  }));
+  return [...globals, ...locals];
+}

@@ -1,0 +1,112 @@
+/**
+ * Twenty training steps of each objective with a ViT-tiny against an independent PyTorch script (fixtures/objectives/goldenCurve.py),
+ * from the same weights and views. The curve of each platform that has one stored is compared bit for bit too: after a change that is
+ * meant to change numbers, HALFWAY_WRITE_CURVES=1 stores this platform's.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import * as torch from '@halfway/torch';
+import { afterAll, describe, expect, it } from 'vitest';
+import { configSchema } from '../config/schema.js';
+import { present } from '../models/fixture.case.js';
+import { prepareEngine } from '../train/engine.js';
+import { stepParams } from '../train/schedule.js';
+import { createTrainState } from '../train/state.js';
+import { trainStep } from '../train/step.js';
+import { drawBatch, drawWeights } from './reference.case.js';
+
+type Curves = Record<string, Record<string, readonly number[]>>;
+
+// The numbers of goldenCurve.py.
+const SHAPE = {
+  model: { size: 'tiny', patch: 8, imagePx: 16 },
+  split: { dim: 64, equivariantDim: 32 },
+  vicreg: { expander: [64, 48] },
+  simclr: { projector: [64, 48] },
+  sie: { target: 'rotation', expander: [128, 96], fill: 'content' },
+  decoder: { channels: 16 },
+  augment: { local: { count: 2, cropPx: 8 } },
+  optim: { lr: 1e-3, warmupFraction: 0.2, weightDecay: 0.05, clipNorm: 3 },
+  train: { batch: 8, steps: 20, computeDtype: 'float32', threads: 1 },
+};
+const SEED = 21;
+const HEAD = { hiddenDim: 64, bottleneckDim: 16, prototypes: 96 };
+const TEMP = { warmupFraction: 0.5, stairs: 5 };
+const rotation = (change: object): object => ({ recon: { target: 'rotation', fill: 'content', ...change } });
+const OBJECTIVES: Readonly<Record<string, object>> = {
+  vicreg: {},
+  'vicreg-rot': rotation({ lambda: 25 }),
+  'vicreg-rot-crossattn': rotation({
+    ...{ lambda: 25, concat: 'cross_attention', attentionHeads: 2, intermediates: 0, includeFinal: true },
+  }),
+  'vicreg-rot-augself': rotation({ lambda: 3, of: 'theta', regressor: [32, 32] }),
+  simclr: { objective: 'simclr' },
+  'sie-rot': { objective: 'sie' },
+  dino: { objective: 'dino', dino: { ...HEAD, teacherTemp: TEMP } },
+  ibot: { objective: 'ibot', ibot: { ...HEAD, teacherTemp: TEMP, patchTeacherTemp: TEMP } },
+  dinov2: { objective: 'dinov2', dinov2: { ...HEAD, teacherTemp: TEMP } },
+  'dinov2-sinkhorn': {
+    objective: 'dinov2',
+    dinov2: {
+      ...{ ...HEAD, teacherTemp: TEMP },
+      ...{ targets: 'sinkhorn', untiedHead: true, patchPrototypes: 80, patchBottleneckDim: 16 },
+    },
+  },
+};
+
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../../../../fixtures/objectives/${name}.json`, import.meta.url));
+const expected = JSON.parse(readFileSync(fixture('goldenCurve'), 'utf8')) as Curves;
+const EXACT = fixture('goldenCurve.exact');
+const exact = (existsSync(EXACT) ? JSON.parse(readFileSync(EXACT, 'utf8')) : {}) as Record<string, Curves>;
+
+/** Loss and terms of every step, and where they were computed. */
+function trainCurve(change: object): { readonly curve: Record<string, number[]>; readonly platform: string } {
+  return torch.scope(() => {
+    const config = configSchema.parse({ ...SHAPE, ...change });
+    const { libtorch, cpuCapability, computeDtype } = prepareEngine(config);
+    const state = createTrainState(config, computeDtype);
+    const { objective } = state;
+    const generator = torch.generator(SEED);
+    drawWeights(objective.network, generator);
+    objective.teacher?.network.loadStateDict(objective.network.stateDict(), { strict: false });
+    const curve: Record<string, number[]> = {};
+    for (let step = 0; step < config.train.steps; step++) {
+      torch.scope(() => {
+        const batch = drawBatch(objective, config.train.batch, generator);
+        const { scalars, objectiveState } = trainStep(state, batch, stepParams(step, config, objective));
+        state.objectiveState = objectiveState;
+        for (const tensor of Object.values(objectiveState)) torch.keep(tensor);
+        const logged = ['loss', ...Object.keys(objective.weightsAt(step, config.train.steps))];
+        for (const name of logged) (curve[name] ??= []).push(present(scalars[name]).item());
+      });
+    }
+    return { curve, platform: `libtorch ${libtorch}, ${cpuCapability}, ${cpus()[0]?.model ?? 'unknown'}` };
+  });
+}
+
+describe('golden curve', () => {
+  const written: Record<string, Curves> = structuredClone(exact);
+  afterAll(() => {
+    if (process.env['HALFWAY_WRITE_CURVES'] === '1') writeFileSync(EXACT, `${JSON.stringify(written, null, 1)}\n`);
+  });
+
+  it.each(Object.entries(OBJECTIVES))(
+    "%s: twenty steps equal PyTorch's, and this platform's bit for bit",
+    (name, change) => {
+      const { curve, platform } = trainCurve(change);
+      expect(Object.keys(curve).sort()).toEqual(Object.keys(present(expected[name])).sort());
+      for (const [term, values] of Object.entries(curve)) {
+        const wanted = present(expected[name]?.[term]);
+        const scale = Math.max(...wanted.map(Math.abs));
+        const error = Math.max(...values.map((value, step) => Math.abs(value - present(wanted[step])) / scale));
+        expect(error, term).toBeLessThan(1e-4); // rounding of 20 steps of AdamW
+      }
+      const stored = exact[platform]?.[name];
+      if (stored !== undefined && process.env['HALFWAY_WRITE_CURVES'] !== '1') expect(curve).toEqual(stored);
+      (written[platform] ??= {})[name] = curve;
+    },
+    300_000, // a second or two where nothing else runs
+  );
+});

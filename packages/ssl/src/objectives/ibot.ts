@@ -1,0 +1,85 @@
+/**
+ * iBOT: DINO on the class token, and the same on patches that the student does not see.
+ * Source: Zhou et al. 2022 (arXiv 2111.07832) and bytedance/ibot main_ibot.py.
+ *
+ * B images, V views of which 2 are global, N patches, M masked patches of the global views, E width of the bottleneck, K prototypes.
+ */
+import type { Generator } from '@halfway/torch';
+import * as torch from '@halfway/torch';
+import { patchPx } from '../config/patchPx.js';
+import type { Config } from '../config/schema.js';
+import { entryOf } from '../pairs.js';
+import { centeredTargets, nextCenter } from './centering.js';
+import { overUninformed, targetFigures } from './dinoFigures.js';
+import { dinoLoss } from './dinoLoss.js';
+import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
+import type { StudentConfig } from './dinoNetwork.js';
+import { teacherTempAt } from './dinoSchedules.js';
+import { ibotLoss, maskedPatches, masksOf } from './ibotLoss.js';
+import { planIbotMasks } from './masks/ibotMask.js';
+import type { Objective } from './objective.js';
+
+/** The sections of the configuration that iBOT reads. */
+export type IbotConfig = StudentConfig & Pick<Config, 'ibot'>;
+
+/**
+ * iBOT as an objective of two global views with hidden patches and any number of local views. Terms: cls, patch. State: clsCenter and
+ * patchCenter f32 [1, K]. Throws ConfigError when the split, a view's size or the encoder's shape cannot be.
+ */
+export function ibot(config: IbotConfig, rng: Generator): Objective {
+  const { model, ibot: options } = config;
+  const { prototypes, sharedHead, studentTemp, teacherMomentum } = options;
+  const patchPrototypes = sharedHead ? prototypes : options.patchPrototypes;
+  const head = { ...options, patchPrototypes: sharedHead ? 0 : patchPrototypes };
+  const { base, student, teacherSight } = distillation(config, { hidesPatches: true, teacherMomentum, head }, rng);
+
+  return {
+    ...base,
+    planMasks: planIbotMasks(NUM_GLOBAL, model.imagePx / patchPx(model), options.masks),
+    weightsAt: () => ({ cls: options.clsWeight, patch: options.patchWeight }),
+    numbersAt: (step, totalSteps) => ({
+      teacherTemp: teacherTempAt(step, totalSteps, options.teacherTemp),
+      patchTeacherTemp: teacherTempAt(step, totalSteps, options.patchTeacherTemp),
+    }),
+    initialState: () => ({ clsCenter: torch.zeros([1, prototypes]), patchCenter: torch.zeros([1, patchPrototypes]) }),
+
+    forward({ views }, { numbers }, state, ctx) {
+      const [clsCenter, patchCenter] = [entryOf(state, 'clsCenter'), entryOf(state, 'patchCenter')];
+      const { indices, weights } = maskedPatches(masksOf(views.slice(0, NUM_GLOBAL)));
+      const taught = torch.noGrad(() => {
+        const { cls, patches, clsHead, patchHead, features } = teacherSight(views, ctx);
+        const embedded = patchHead.embed(patches); // [2 * B * N, E]
+        return {
+          features,
+          cls: clsHead.score(clsHead.embed(cls)), // [2 * B, K]
+          patches: patchHead.score(embedded.indexSelect(0, indices)), // [M, K]
+          patchMean: patchHead.score(embedded.mean([0], true)), // [1, K], of all patches: scores are linear in what is embedded
+        };
+      });
+      const targets = centeredTargets(taught.cls, clsCenter, entryOf(numbers, 'teacherTemp')); // [2 * B, K]
+      const patchTargets = centeredTargets(taught.patches, patchCenter, entryOf(numbers, 'patchTeacherTemp')); // [M, K]
+
+      const { cls, patches, clsHead, patchHead, features } = student.see(views, config.split, ctx);
+      const own = clsHead.score(clsHead.embed(cls)); // [V * B, K]
+      const ownPatches = patchHead.score(patchHead.embed(patches.indexSelect(0, indices))); // [M, K]
+      const terms = {
+        cls: dinoLoss(own.unflatten(0, [views.length, -1]), targets.unflatten(0, [NUM_GLOBAL, -1]), studentTemp),
+        patch: ibotLoss(ownPatches, patchTargets, weights, studentTemp),
+      };
+      return {
+        terms,
+        figures: {
+          clsOverUninformed: overUninformed(terms.cls, prototypes),
+          patchOverUninformed: overUninformed(terms.patch, patchPrototypes, weights.sum()),
+          ...targetFigures(targets),
+        },
+        state: {
+          clsCenter: nextCenter(clsCenter, taught.cls, options.centerMomentum),
+          patchCenter: nextCenter(patchCenter, taught.patchMean, options.patchCenterMomentum),
+        },
+        features,
+        teacherFeatures: taught.features,
+      };
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * Whose features of v1 and v2 a task reads, where the base has a teacher or hides patches (recipes E.5-5, 6, 8). The base does not know.
+ */
+import type { ForwardContext } from '@halfway/torch/nn';
+import type { Config } from '../config/schema.js';
+import type { DeviceBatch, PlanMasks, View } from '../data/batch.js';
+import { ConfigError } from '../errors.js';
+import { pairOf } from '../pairs.js';
+import type { Objective, SeenFeatures } from './objective.js';
+import type { SplitTokens, TokenPart } from './split.js';
+import { pathOf } from './transformedPair.js';
+
+export type PairSource = Pick<Config['recon'], 'source' | 'masking' | 'teacherSeesTransformed'>;
+
+/** Throws ConfigError for a source that the base does not have: a teacher, or views with hidden patches. */
+export function expectSource({ teacher, planMasks }: Objective, source: PairSource): void {
+  const asked = Object.entries({
+    source: source.source === 'teacher_v1' && teacher === undefined && 'with a teacher',
+    teacherSeesTransformed: !source.teacherSeesTransformed && teacher === undefined && 'with a teacher',
+    masking: source.masking !== 'masked' && planMasks === undefined && 'that hides patches',
+  });
+  for (const [key, needed] of asked) {
+    if (needed === false) continue;
+    const value = source[key as keyof PairSource];
+    throw new ConfigError(
+      `recon.${key}: needs an objective ${needed}, got ${value} for one without; leave it out, or use ibot or dinov2`,
+      `recon.${key}`,
+    );
+  }
+}
+
+/** The base's plan; with `disable_for_v2` nothing of v2 is hidden. */
+export function taskMasks(planMasks: PlanMasks, { masking }: PairSource): PlanMasks {
+  if (masking !== 'disable_for_v2') return planMasks;
+  return (drawOf, numImages) =>
+    planMasks(drawOf, numImages).map((cells, view) => (view === 1 ? cells && new Uint8Array(cells.length) : cells));
+}
+
+/** The batch with what a teacher is to see in the place of v2: u, unless `teacherSeesTransformed`. */
+export function taskBatch(batch: DeviceBatch, { teacherSeesTransformed }: PairSource): DeviceBatch {
+  if (teacherSeesTransformed) return batch;
+  const { path } = pathOf(batch);
+  return { ...batch, views: batch.views.map((view, i) => (i === 1 ? { ...view, teacherImages: path.start } : view)) };
+}
+
+/** The split tokens of v1 and v2 that a task reads; another pass of the student where they are to know of no mask. */
+export function pairFeatures(
+  base: Objective,
+  { features, teacherFeatures }: SeenFeatures,
+  { views }: DeviceBatch,
+  ctx: ForwardContext,
+  { source, masking }: PairSource,
+): readonly [SplitTokens, SplitTokens] {
+  const pair = views.slice(0, 2).map((view): View => ({ name: view.name, images: view.images }));
+  const seen = masking === 'unmasked' ? base.encode?.(pair, ctx) : features.slice(0, 2);
+  const [z1, z2] = pairOf(seen ?? []);
+  switch (source) {
+    case 'student':
+      return [z1, z2];
+    case 'student_v2_only':
+      return [{ invariant: detached(z1.invariant), equivariant: detached(z1.equivariant) }, z2];
+    case 'teacher_v1':
+      return [pairOf(teacherFeatures ?? [])[0], z2];
+    default:
+      return source satisfies never;
+  }
+}
+
+function detached({ cls, patches }: TokenPart): TokenPart {
+  return { cls: cls.detach(), patches: patches.detach() };
+}

@@ -1,0 +1,98 @@
+import * as torch from '@halfway/torch';
+import { LayerNorm, Linear, Module, Parameter } from '@halfway/torch/nn';
+import { describe, expect, it } from 'vitest';
+import { tinyConfig } from '../run/scratch.case.js';
+import { clippedTogether, parameterGroups } from './parameterGroups.js';
+
+class Encoder extends Module {
+  readonly clsToken = new Parameter(torch.zeros([1, 1, 2]));
+  readonly posEmbed = new Parameter(torch.zeros([1, 5, 2]));
+  readonly patchEmbed = new Linear(3, 2, torch.generator(0));
+  readonly blocks = [new Linear(2, 2, torch.generator(0)), new Linear(2, 2, torch.generator(0))];
+  readonly norm = new LayerNorm(2);
+}
+
+class Head extends Module {
+  readonly mlp = new Linear(2, 2, torch.generator(0));
+  readonly lastLayer = new Linear(2, 2, torch.generator(0), { bias: false });
+}
+
+class Network extends Module {
+  readonly encoder = new Encoder();
+  readonly head = new Head();
+  readonly decoders = [new Linear(2, 2, torch.generator(0))];
+}
+
+/** Group of each parameter, with its factors on weight decay and learning rate. */
+function groupsOf(...settings: string[]): Record<string, readonly [group: string, decay: number, lrScale: number]> {
+  const network = new Network();
+  const groups = parameterGroups(network, tinyConfig(...settings));
+  return Object.fromEntries(
+    network.namedParameters().map(([name, parameter]) => {
+      const own = groups.filter(({ parameters }) => parameters.includes(parameter));
+      expect([name, own.length]).toEqual([name, 1]);
+      return [name, [own[0]?.name ?? '', own[0]?.weightDecay ?? NaN, own[0]?.lrScale ?? NaN]];
+    }),
+  );
+}
+
+describe('parameterGroups', () => {
+  it('decays weights only, and sets decoders and last layers apart', () => {
+    torch.scope(() => {
+      expect(groupsOf('decoder.lrMult=3')).toEqual({
+        'encoder.cls_token': ['network.plain', 0, 1],
+        'encoder.pos_embed': ['network.plain', 0, 1],
+        'encoder.patch_embed.weight': ['network.decay', 1, 1],
+        'encoder.patch_embed.bias': ['network.plain', 0, 1],
+        'encoder.blocks.0.weight': ['network.decay', 1, 1],
+        'encoder.blocks.0.bias': ['network.plain', 0, 1],
+        'encoder.blocks.1.weight': ['network.decay', 1, 1],
+        'encoder.blocks.1.bias': ['network.plain', 0, 1],
+        'encoder.norm.weight': ['network.plain', 0, 1],
+        'encoder.norm.bias': ['network.plain', 0, 1],
+        'head.mlp.weight': ['network.decay', 1, 1],
+        'head.mlp.bias': ['network.plain', 0, 1],
+        'head.last_layer.weight': ['lastLayer.decay', 1, 1],
+        'decoders.0.weight': ['decoders.decay', 1, 3],
+        'decoders.0.bias': ['decoders.plain', 0, 3],
+      });
+    });
+  });
+
+  it('decays tokens and positions where asked, as DINO, iBOT and DINOv2 do', () => {
+    torch.scope(() => {
+      const groups = groupsOf('optim.decayTokens=true');
+      expect([groups['encoder.cls_token'], groups['encoder.pos_embed']]).toEqual([
+        ['network.decay', 1, 1],
+        ['network.decay', 1, 1],
+      ]);
+      expect(groups['encoder.norm.weight']).toEqual(['network.plain', 0, 1]);
+    });
+  });
+
+  it("has DINOv2's learning rates: decay^(L + 1 - layer), the patch embedding's own factor on top", () => {
+    torch.scope(() => {
+      const groups = groupsOf('optim.layerDecay=0.5', 'optim.patchEmbedLrMult=0.2');
+      const scale = (name: string): number => groups[name]?.[2] ?? NaN;
+      expect(scale('encoder.pos_embed')).toBe(0.125);
+      expect(scale('encoder.patch_embed.weight')).toBeCloseTo(0.025, 12);
+      expect(scale('encoder.blocks.0.weight')).toBe(0.25);
+      expect(scale('encoder.blocks.1.weight')).toBe(0.5);
+      expect(scale('encoder.norm.weight')).toBe(1);
+      expect(scale('head.mlp.weight')).toBe(1);
+    });
+  });
+});
+
+describe('clippedTogether', () => {
+  it('takes all parameters, those of each part, or each alone', () => {
+    torch.scope(() => {
+      const network = new Network();
+      const sizes = (over: 'network' | 'module' | 'parameter'): number[] =>
+        clippedTogether(network, over).map(({ length }) => length);
+      expect(sizes('network')).toEqual([15]);
+      expect(sizes('module')).toEqual([10, 3, 2]);
+      expect(sizes('parameter')).toEqual(Array.from({ length: 15 }, () => 1));
+    });
+  });
+});

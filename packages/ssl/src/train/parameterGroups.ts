@@ -1,0 +1,82 @@
+/** How each parameter is trained, by its name: weight decay, learning rate, and whose gradients are clipped together. */
+import type { Module, Parameter } from '@halfway/torch/nn';
+import type { ParameterGroup } from '@halfway/torch/optim';
+import type { Config } from '../config/schema.js';
+
+type Named = readonly [name: string, parameter: Parameter];
+
+/** The group of the heads' last layers, which may be held still at the start. */
+export const LAST_LAYER = 'lastLayer';
+
+/**
+ * A group for every part with a learning rate of its own, with weight decay (factor 1) and without (0). Biases and norms have no
+ * decay, tokens and positions only with `optim.decayTokens`.
+ *
+ * Parts: `decoders`; `lastLayer`, the last layers of heads; with `optim.layerDecay` below 1 the encoder's `layer0` (positions,
+ * tokens, patch embedding) to `layerL` (its last block), at decay^(L + 1 - i) of the rate; `patchEmbed`, where it has a
+ * rate of its own; `network`, the rest. Sources: DINO utils.py, get_params_groups; DINOv2 utils/param_groups.py.
+ */
+export function parameterGroups(network: Module, { optim, decoder }: Config): ParameterGroup[] {
+  const named = network.namedParameters();
+  const depth = new Set(named.flatMap(([name]) => /^encoder\.blocks\.(\d+)\./.exec(name)?.[1] ?? [])).size;
+  const partOf = (name: string): { readonly part: string; readonly lrScale: number } => {
+    if (name.startsWith('decoders.')) return { part: 'decoders', lrScale: decoder.lrMult };
+    if (isLastLayer(name)) return { part: LAST_LAYER, lrScale: 1 };
+    const layer = layerOf(name, depth);
+    const lrScale = optim.layerDecay ** (depth + 1 - layer);
+    if (name.startsWith('encoder.patch_embed.') && optim.patchEmbedLrMult !== 1) {
+      return { part: 'patchEmbed', lrScale: lrScale * optim.patchEmbedLrMult };
+    }
+    return { part: lrScale === 1 ? 'network' : `layer${layer}`, lrScale };
+  };
+  const groups = new Map<string, { lrScale: number; weightDecay: number; parameters: Parameter[] }>();
+  for (const [name, parameter] of named) {
+    const { part, lrScale } = partOf(name);
+    const weightDecay = isDecayed([name, parameter], optim.decayTokens) ? 1 : 0;
+    const key = `${part}.${weightDecay === 1 ? 'decay' : 'plain'}`;
+    const group = groups.get(key) ?? { lrScale, weightDecay, parameters: [] };
+    group.parameters.push(parameter);
+    groups.set(key, group);
+  }
+  return [...groups].map(([name, group]) => ({ name, ...group }));
+}
+
+/**
+ * Parameters whose gradients are clipped by their common norm: all; those of each part of the network (encoder, adapter, each head);
+ * or each alone.
+ */
+export function clippedTogether(network: Module, over: Config['optim']['clipOver']): Parameter[][] {
+  const named = network.namedParameters();
+  switch (over) {
+    case 'network':
+      return [named.map(([, parameter]) => parameter)];
+    case 'module': {
+      const parts = new Map<string, Parameter[]>();
+      for (const [name, parameter] of named) {
+        const [part = name] = name.split('.');
+        parts.set(part, [...(parts.get(part) ?? []), parameter]);
+      }
+      return [...parts.values()];
+    }
+    case 'parameter':
+      return named.map(([, parameter]) => [parameter]);
+    default:
+      return over satisfies never;
+  }
+}
+
+/** `head.last_layer.weight_v`, `head.last_layer2.weight_g`: the names of DINO's and iBOT's heads. */
+export function isLastLayer(name: string): boolean {
+  return /\.last_layer\d*\./.test(name);
+}
+
+function isDecayed([name, { rank }]: Named, decayTokens: boolean): boolean {
+  return rank > 1 && (decayTokens || !/(_token|_tokens|pos_embed)$/.test(name));
+}
+
+/** 0 for what comes before the first block, i + 1 for block i, depth + 1 for everything after the last. */
+function layerOf(name: string, depth: number): number {
+  const block = /^encoder\.blocks\.(\d+)\./.exec(name)?.[1];
+  if (block !== undefined) return Number(block) + 1;
+  return /^encoder\.(cls_token|mask_token|register_tokens|pos_embed|patch_embed\.)/.test(name) ? 0 : depth + 1;
+}

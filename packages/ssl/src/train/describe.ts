@@ -8,21 +8,32 @@ import type { EngineFingerprint, RunManifest } from '../protocol/run.js';
 
 /** Model, objective, data, optimizer and engine, a line each. */
 export function headerText(runDir: string, config: Config, manifest: RunManifest, objective: Objective): string {
-  const { model, train, recon, optim } = config;
+  const { model, train, optim } = config;
   const { engine, data, parameters } = manifest;
   const views = objective.views.map(({ name, sizePx }) => `${name} ${sizePx} px`).join(', ');
-  const task =
-    recon.target === 'none'
-      ? 'no task'
-      : `${recon.target}, ${recon.intermediates} states, lambda ${recon.lambda}, fill ${recon.fill}`;
   return [
     `run       ${runDir}, seed ${train.seed}, steps ${manifest.step} to ${train.steps}`,
     `model     ${encoderName(model)}, patch ${patchPx(model)} px, ${(parameters / 1e6).toFixed(2)} M parameters in training`,
-    `objective ${config.objective}; reconstruction: ${task}`,
+    `objective ${config.objective}; ${taskText(config.recon)}`,
     `data      ${data.numImages} photos of ${data.paths.join(', ')}; views ${views}; batch ${train.batch}`,
-    `optimizer AdamW, lr ${optim.lr}, weight decay ${optim.weightDecay}, clip ${optim.clipNorm || 'none'}`,
+    `optimizer ${optim.algorithm}, lr ${optim.lr}, weight decay ${decayText(optim)}, clip ${clipText(optim)}`,
     `engine    libtorch ${engine.libtorch}, ${deviceText(engine)}, ${engine.threads} threads, ${precisionText(engine)}`,
   ].join('\n');
+}
+
+function taskText({ target, of, concat, intermediates, includeFinal, lambda, fill }: Config['recon']): string {
+  if (target === 'none') return 'no task';
+  const states = `${intermediates} states${includeFinal ? ' and the last' : ''}${concat === 'cross_attention' ? ' by cross-attention' : ''}`;
+  const what = of === 'theta' ? 'regression of theta' : `reconstruction of ${states}`;
+  return `${what}, ${target}, lambda ${lambda}, fill ${fill}`;
+}
+
+function decayText({ weightDecay, weightDecayEnd }: Config['optim']): string {
+  return weightDecayEnd === undefined ? `${weightDecay}` : `${weightDecay} to ${weightDecayEnd}`;
+}
+
+function clipText({ clipNorm, clipOver }: Config['optim']): string {
+  return clipNorm === 0 ? 'none' : `${clipNorm} over each ${clipOver}`;
 }
 
 function deviceText({ device, cpuCapability }: EngineFingerprint): string {

@@ -93,13 +93,12 @@ function createOptimizer(groups: readonly ParameterGroup[], { optim }: Config): 
   }
 }
 
-/** The teacher's parameters and those they follow; a teacher starts as a copy. */
+/** The teacher's parameters and those they follow. */
 function followed(network: Module, teacher: Module): Followed {
   const source = new Map(network.namedParameters());
   const pairs = teacher.namedParameters().map(([name, parameter]) => {
     const own = source.get(name);
     if (own === undefined) throw new Error(`internal: train: the teacher's ${name} follows nothing`);
-    torch.noGrad(() => parameter.copy_(own));
     return [parameter, own] as const;
   });
   return { averaged: pairs.map(([parameter]) => parameter), source: pairs.map(([, own]) => own) };

@@ -1,19 +1,13 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
-import { configSchema } from '../config/schema.js';
+import type { Config } from '../config/schema.js';
 import { evalContext, expectClose, present } from '../models/fixture.case.js';
-import { dino, type DinoConfig } from './dino.js';
-import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors } from './dinoAuthors.case.js';
+import { dino } from './dino.js';
+import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors, tinyConfig } from './dinoAuthors.case.js';
 import { objectiveBatch, stepParams } from './objective.case.js';
 
-const config = (section: object = {}, rest: object = {}): DinoConfig =>
-  configSchema.parse({
-    model: { size: 'custom', widthDim: 12, depth: 1, numHeads: 2, patch: 4, imagePx: 16 },
-    split: { dim: 10, equivariantDim: 4 },
-    augment: { local: { count: 3, cropPx: 8 } },
-    dino: { hiddenDim: 7, bottleneckDim: 5, prototypes: 11, ...section },
-    ...rest,
-  });
+const config = (section: object = {}, rest: object = {}): Config =>
+  tinyConfig('dino', section, { numLocal: 3, ...rest });
 
 describe('dino', () => {
   it("terms, gradients and centre of one batch equal those of the authors' code", () => {

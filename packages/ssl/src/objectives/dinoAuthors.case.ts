@@ -31,6 +31,22 @@ export function authorsConfig(sections: object): Config {
   });
 }
 
+/** A smaller one for tests of what a switch does: `numLocal` local views, and the objective's own sections over its small head. */
+export function tinyConfig(
+  objective: 'dino' | 'ibot' | 'dinov2',
+  section: object,
+  { numLocal = 1, ...rest }: { readonly numLocal?: number } = {},
+): Config {
+  return configSchema.parse({
+    objective,
+    model: { size: 'custom', widthDim: 12, depth: 1, numHeads: 2, patch: 4, imagePx: 16 },
+    split: { dim: 10, equivariantDim: 4 },
+    augment: { local: { count: numLocal, cropPx: 8 } },
+    [objective]: { ...AUTHORS_HEAD, ...section },
+    ...rest,
+  });
+}
+
 /** Every term, gradient and next centre of `fixture`'s case, to 1e-5 of the largest value: the authors' code ran in f64. */
 export function expectAuthors(name: string, config: Config): void {
   torch.scope(() => {

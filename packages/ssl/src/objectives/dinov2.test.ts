@@ -1,21 +1,14 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
-import { configSchema } from '../config/schema.js';
+import type { Config } from '../config/schema.js';
 import { evalContext, present, valueOf } from '../models/fixture.case.js';
 import { uniformStream } from '../transforms/philox.js';
-import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors } from './dinoAuthors.case.js';
-import { dinov2, type Dinov2Config } from './dinov2.js';
+import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors, tinyConfig } from './dinoAuthors.case.js';
+import { dinov2 } from './dinov2.js';
 import { objectiveBatch, stepParams } from './objective.case.js';
 import type { ObjectiveOutput } from './objective.js';
 
-const config = (section: object = {}, rest: object = {}): Dinov2Config =>
-  configSchema.parse({
-    model: { size: 'custom', widthDim: 12, depth: 1, numHeads: 2, patch: 4, imagePx: 16 },
-    split: { dim: 10, equivariantDim: 4 },
-    augment: { local: { count: 1, cropPx: 8 } },
-    dinov2: { hiddenDim: 7, bottleneckDim: 5, prototypes: 11, ...section },
-    ...rest,
-  });
+const config = (section: object = {}, rest: object = {}): Config => tinyConfig('dinov2', section, rest);
 
 function step(section: object = {}): ObjectiveOutput {
   const objective = dinov2(config(section), torch.generator(0));

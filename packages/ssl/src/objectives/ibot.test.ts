@@ -1,19 +1,13 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
-import { configSchema } from '../config/schema.js';
+import type { Config } from '../config/schema.js';
 import { evalContext, present } from '../models/fixture.case.js';
-import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors } from './dinoAuthors.case.js';
-import { ibot, type IbotConfig } from './ibot.js';
+import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors, tinyConfig } from './dinoAuthors.case.js';
+import { ibot } from './ibot.js';
 import { objectiveBatch, stepParams } from './objective.case.js';
 
-const config = (section: object = {}, rest: object = {}): IbotConfig =>
-  configSchema.parse({
-    model: { size: 'custom', widthDim: 12, depth: 1, numHeads: 2, patch: 4, imagePx: 16 },
-    split: { dim: 10, equivariantDim: 4 },
-    augment: { local: { count: 1, cropPx: 8 } },
-    ibot: { hiddenDim: 7, bottleneckDim: 5, prototypes: 11, masks: { ratios: [[0.5, 0.2]] }, ...section },
-    ...rest,
-  });
+const config = (section: object = {}, rest: object = {}): Config =>
+  tinyConfig('ibot', { masks: { ratios: [[0.5, 0.2]] }, ...section }, rest);
 
 describe('ibot', () => {
   it.each([true, false])(

@@ -85,6 +85,8 @@ export function withTask(base: Objective, task: PairTask, options: TaskOptions):
 class TaskNetwork extends Module {
   constructor(base: Module, modules: PairTask['modules']) {
     super();
-    Object.assign(this, base, modules); // the base's children keep their names, and so do its checkpoints
+    // The base's children keep their names, and so do its checkpoints. The task's come first: the order of parameters is that in which
+    // the gradient's norm is summed, and the figures of docs/log.md have this one.
+    Object.assign(this, modules, base);
   }
 }

@@ -17,14 +17,25 @@ interface JsonSchema {
 
 const schema = configJsonSchema() as JsonSchema;
 
-/** Trees whose every value is of its key's type and range; most rules across keys may be broken. Any key may be left out. */
+/** What `plausibleTree` looks at of a tree. */
+interface PartOfTree {
+  readonly model?: { readonly patch?: number };
+  readonly ibot?: { readonly masks?: { readonly ratios?: readonly (readonly [low: number, high: number])[] } };
+}
+
+/**
+ * Trees whose every value is of its key's type and range; most rules across keys may be broken. Any key may be left out. Two rules that
+ * chance would all but never keep are kept: a side is a multiple of the patch, and a mean share of hidden patches is above its spread.
+ */
 export function plausibleTree(): fc.Arbitrary<object> {
-  return (valueOf(schema) as fc.Arbitrary<{ model?: { patch?: number }; decoder?: object }>).map((tree) => ({
-    ...tree,
-    // Left to chance, one side in a hundred would be a multiple of the patch, and one count of channels in eight a multiple of 8.
-    model: { ...tree.model, imagePx: (tree.model?.patch ?? 16) * 2 },
-    decoder: { ...tree.decoder, channels: 16 },
-  }));
+  return (valueOf(schema) as fc.Arbitrary<PartOfTree>).map(({ model, ibot, ...tree }) => {
+    const ratios = ibot?.masks?.ratios?.map(([low, high]) => [(low + high) / 2, (high - low) / 2]);
+    return {
+      ...tree,
+      model: { ...model, imagePx: (model?.patch ?? 16) * 2 },
+      ...(ibot && { ibot: { ...ibot, ...(ratios && { masks: { ...ibot.masks, ratios } }) } }),
+    };
+  });
 }
 
 /** Trees of the right shape with anything at all in some places, and keys that do not exist. */

@@ -23,6 +23,7 @@ Options:
   --json               one line {"rows": [...]} as the last line of standard output
   --only TEXT          the rows that have TEXT in their name or dtype
   --threads N          engine threads of both sides (default: the cores)
+  --device NAME        cpu (default) or cuda, of \`step\` alone: larger batches, as a GPU gets them
   --photos FOLDER      photos to decode (default: the shipped photos of clothes)
   --compile-limit S    seconds that torch.compile may take for one model, 0: not tried (default: 300)
   --quick              a few turns each, to see that everything works
@@ -48,6 +49,7 @@ export function parseArguments(args) {
   }
   return {
     suites: [...new Set(positionals)],
+    device: deviceOf(values.device, positionals),
     isJson: values.json,
     isQuick: values.quick,
     only: values.only,
@@ -68,6 +70,7 @@ function parse(args) {
         help: { type: 'boolean', default: false },
         only: { type: 'string', default: '' },
         threads: { type: 'string', default: String(availableParallelism()) },
+        device: { type: 'string', default: 'cpu' },
         photos: { type: 'string' },
         'compile-limit': { type: 'string', default: '300' },
       },
@@ -75,6 +78,13 @@ function parse(args) {
   } catch (error) {
     throw new UsageError(`bench: ${error.message.split('. ')[0]}; type: npm run bench -- --help`);
   }
+}
+
+function deviceOf(name, suites) {
+  if (name === 'cpu' || (name === 'cuda' && suites.every((suite) => suite === 'step'))) return name;
+  throw new UsageError(
+    `bench: --device must be cpu, or cuda for step alone, got ${name} for ${suites.join(' ')}; type: npm run bench -- step --device cuda`,
+  );
 }
 
 function wholeNumber(name, text, least) {

@@ -30,7 +30,7 @@ const QUICK_LOOP = { rounds: 1, warmSteps: 10, steps: 40 };
 export async function rows(context) {
   const made = [];
   if (context.begins(DECODE.name, DECODE.dtype)) made.push(...(await decode(context)));
-  for (const dtype of computeDtypes(context.cpu)) {
+  for (const dtype of computeDtypes(context.processor)) {
     if (context.begins(LOOP_NAME, dtype)) made.push(await loop(context, dtype));
   }
   return made;

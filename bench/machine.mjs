@@ -1,4 +1,5 @@
-// The CPU as the bars and the file of results know it.
+// The processor as the bars and the file of results know it.
+import { execFileSync } from 'node:child_process';
 import { readCpuFeatures } from '@halfway/torch/setup';
 
 /** Model and the highest capability that decides how fast matrix products are. */
@@ -8,7 +9,14 @@ export function describeCpu() {
   return { model, threads, capability };
 }
 
-/** Dtypes in which the CPU trains faster, or that everyone has. */
+/** The first GPU, with the CPU's threads beside it. */
+export function describeGpu() {
+  const query = ['--query-gpu=name', '--format=csv,noheader', '--id=0'];
+  const model = execFileSync('nvidia-smi', query, { encoding: 'utf8' }).trim();
+  return { model, threads: readCpuFeatures().threads, capability: 'CUDA' };
+}
+
+/** Dtypes in which the processor trains faster, or that everyone has. */
 export function computeDtypes({ capability }) {
-  return capability === 'AMX' || capability === 'AVX512-BF16' ? ['float32', 'bfloat16'] : ['float32'];
+  return ['AMX', 'AVX512-BF16', 'CUDA'].includes(capability) ? ['float32', 'bfloat16'] : ['float32'];
 }

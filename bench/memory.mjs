@@ -13,7 +13,7 @@ const NUM_STEPS = 5; // the second reaches the peak: its gradients meet the mome
 export async function rows(context) {
   const made = [];
   for (const [name, configOf] of COMPARED_MODELS) {
-    for (const dtype of computeDtypes(context.cpu)) {
+    for (const dtype of computeDtypes(context.processor)) {
       if (!context.begins(`peak memory of ${name}`, dtype)) continue;
       const sides = { ours: context.side('halfway', OURS), peers: [context.side('PyTorch eager', PYTORCH)] };
       const pace = { rounds: NUM_STEPS, turnMs: 0, warmMs: 0 };

@@ -1,4 +1,5 @@
-// The peers' Python: a virtual environment in .peers/ with the pinned packages of peers/requirements.txt, made when it is not there.
+// The peers' Python: a virtual environment in .peers/ with the pinned packages of peers/requirements.txt, made when it is not there; or the
+// one that HALFWAY_PEERS_PYTHON names, as it is.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,15 +7,17 @@ import { BenchError } from './benchError.mjs';
 
 const ENVIRONMENT = fileURLToPath(new URL('../.peers/venv', import.meta.url));
 const REQUIREMENTS = fileURLToPath(new URL('peers/requirements.txt', import.meta.url));
-const PYTHON = `${ENVIRONMENT}/bin/python`;
+const CHOSEN = process.env.HALFWAY_PEERS_PYTHON;
+const PYTHON = CHOSEN ?? `${ENVIRONMENT}/bin/python`;
 const LEAST_PYTHON = [3, 11]; // of the pinned NumPy
 
 /**
- * The Python that runs the peers, with every package at its pin.
+ * The Python that runs the peers, with every package at its pin unless the user has chosen it.
  * @param say told what is done and how long it may take, before it is done
  * @throws BenchError with what to type
  */
 export function preparePython(say) {
+  if (CHOSEN !== undefined) return CHOSEN;
   if (!existsSync(PYTHON)) makeEnvironment(say);
   if (differences().length === 0) return PYTHON;
   say(
@@ -30,13 +33,31 @@ export function preparePython(say) {
   );
 }
 
-/** The pinned packages, such as `kornia==0.9.0`. */
-export function requirements() {
+/** What the peers run on, such as `kornia==0.9.0`. */
+export function peerVersions() {
+  const installed = installedVersions();
+  return requirements().map((pin) => {
+    const [name] = pin.split('==');
+    return `${name}==${installed[name] ?? 'none'}`;
+  });
+}
+
+/** The pinned packages. */
+function requirements() {
   return readFileSync(REQUIREMENTS, 'utf8').trim().split('\n');
 }
 
 /** Those that the environment does not have. */
 function differences() {
+  const installed = installedVersions();
+  return requirements().filter((pin) => {
+    const [name, version] = pin.split('==');
+    return installed[name] !== version;
+  });
+}
+
+/** The environment's packages: version by name. */
+function installedVersions() {
   const program =
     'import importlib.metadata as m, json\n' +
     'print(json.dumps({d.metadata["Name"].lower(): d.version.split("+")[0] for d in m.distributions()}))';
@@ -46,11 +67,7 @@ function differences() {
       `bench: ${PYTHON} must run, got: ${stderr.trim()}; type: rm -r .peers/venv, then the same command again`,
     );
   }
-  const installed = JSON.parse(stdout);
-  return requirements().filter((pin) => {
-    const [name, version] = pin.split('==');
-    return installed[name] !== version;
-  });
+  return JSON.parse(stdout);
 }
 
 function makeEnvironment(say) {

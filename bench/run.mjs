@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { prepareOrExit, say } from '../scripts/start.mjs';
 import { USAGE, UsageError, parseArguments } from './arguments.mjs';
 import { BenchError } from './benchError.mjs';
-import { preparePython, requirements } from './python.mjs';
+import { peerVersions, preparePython } from './python.mjs';
 import { resultsPath, writeSection } from './results.mjs';
 import { Side, closeAll } from './side.mjs';
 import { tableOf } from './table.mjs';
@@ -56,8 +56,8 @@ async function measure(options) {
     made.push(...ofSuite);
     if (!options.isJson) process.stdout.write(`${tableOf(ofSuite)}\n\n`);
     if (options.isQuick || options.only !== '') continue;
-    const path = resultsPath(RESULTS, context.cpu, new Date());
-    writeSection(path, headOf(context.cpu), suite, `${conditions(options)}\n\n${tableOf(ofSuite)}`);
+    const path = resultsPath(RESULTS, context.processor, new Date());
+    writeSection(path, headOf(context.processor), suite, `${conditions(options)}\n\n${tableOf(ofSuite)}`);
     say(`written to ${path}`);
   }
   if (made.length === 0) {
@@ -71,13 +71,13 @@ async function measure(options) {
 }
 
 /** What every suite is given. */
-async function createContext({ threads, isQuick, only, photos, compileLimitMs }) {
-  const { describeCpu } = await import('./machine.mjs');
+async function createContext({ threads, isQuick, only, photos, compileLimitMs, device }) {
+  const { describeCpu, describeGpu } = await import('./machine.mjs');
   const { photoFolder } = await import('./photos.mjs');
   let [python, opened] = [];
   return {
-    ...{ threads, isQuick, compileLimitMs },
-    cpu: describeCpu(),
+    ...{ threads, isQuick, compileLimitMs, device },
+    processor: device === 'cuda' ? describeGpu() : describeCpu(),
     pace: isQuick ? QUICK_PACE : PACE,
     /** Says that a row is being measured; false: it was not asked for. */
     begins(name, dtype) {
@@ -102,5 +102,5 @@ function headOf({ model, threads, capability }) {
 
 function conditions({ threads, photos }) {
   const data = photos === undefined ? 'shipped photos' : 'photos of the user';
-  return `engine threads: ${threads}; ${data}; Node ${process.versions.node}; ${requirements().join(', ')}`;
+  return `engine threads: ${threads}; ${data}; Node ${process.versions.node}; ${peerVersions().join(', ')}`;
 }

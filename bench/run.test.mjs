@@ -8,7 +8,7 @@ import { quantile, takeTurns } from './turns.mjs';
 describe('arguments', () => {
   it('are complete without options', () => {
     expect(parseArguments(['ops', 'step', 'ops', '--threads', '3'])).toEqual({
-      ...{ suites: ['ops', 'step'], isJson: false, isQuick: false, only: '', threads: 3 },
+      ...{ suites: ['ops', 'step'], isJson: false, isQuick: false, only: '', threads: 3, device: 'cpu' },
       ...{ photos: undefined, compileLimitMs: 300_000 },
     });
     expect(parseArguments(['--help', 'nonsense'])).toEqual({ isHelp: true });
@@ -17,6 +17,7 @@ describe('arguments', () => {
   it.each([
     [[], /must be one of step, .*got none; type: npm run bench -- step$/],
     [['steps'], /got steps; type/],
+    [['step', 'ops', '--device', 'cuda'], /must be cpu, or cuda for step alone, got cuda for step ops; type/],
     [['step', '--threads', '0'], /--threads must be a whole number of at least 1, got 0/],
     [['step', '--compile-limit', 'x'], /--compile-limit must be .* at least 0, got x/],
     [['step', '--thread', '1'], /Unknown option '--thread'.*npm run bench -- --help$/],

@@ -8,7 +8,8 @@ import { serve } from './serve.mjs';
 
 function prepare({ config, files, sizePx }) {
   torch.setNumThreads(1);
-  const view = { sizePx, canvasPx: sizePx, sharesWithFirst: false };
+  const { cropScale } = config.augment;
+  const view = { sizePx, canvasPx: sizePx, sharesWithFirst: false, cropScale };
   const request = { kind: 'views', seed: 0, views: [view, view], augment: config.augment };
   const layout = ringLayout(1, files.length, [sizePx, sizePx]);
   const ring = new Ring(new ArrayBuffer(layout.totalBytes), layout);

@@ -9,13 +9,14 @@ import { serve } from './serve.mjs';
 
 /** @param rendersViews whether augmentation and path belong to the step; it is then compared with another network of ours */
 function prepare({ config, dtype, rendersViews = false }) {
-  torch.setNumThreads(config.train.threads);
+  const { device, seed, steps, threads } = config.train;
+  torch.setNumThreads(threads);
   const marks = [];
   const mark = (part) => marks.push([part, performance.now()]);
   const state = withMarks(createTrainState(config, dtype), mark);
-  const params = stepParams(config.train.steps / 2, config, state.objective);
-  const host = randomPixels(state.objective.views, config.train.batch);
-  const render = () => deviceBatch(host, { views: state.objective.views, config, seed: config.train.seed });
+  const params = stepParams(steps / 2, config, state.objective);
+  const host = randomPixels(state.objective.views, config);
+  const render = () => deviceBatch(host, { views: state.objective.views, config, seed, device });
   const fixed = rendersViews ? undefined : render();
   const run = () => {
     marks.length = 0;
@@ -25,10 +26,11 @@ function prepare({ config, dtype, rendersViews = false }) {
       if (rendersViews) mark('views');
       trainStep(state, batch, params);
     });
+    torch.synchronize(device);
     mark('update');
     return { parts: durations(marks) };
   };
-  const parameters = state.parameters.reduce((sum, { numel }) => sum + numel, 0);
+  const parameters = state.objective.network.numParameters();
   return { run, ...(rendersViews ? {} : { parameters }) };
 }
 
@@ -57,8 +59,8 @@ function durations(marks) {
 }
 
 /** What the decode processes would have left in the ring. */
-function randomPixels(views, batch) {
-  const canvasPx = views.map((view) => cropRequest(view).canvasPx);
+function randomPixels(views, { augment, train: { batch } }) {
+  const canvasPx = views.map((view) => cropRequest(view, augment).canvasPx);
   return {
     canvasPx,
     views: canvasPx.map((side) => Uint8Array.from({ length: batch * 3 * side * side }, () => 256 * Math.random())),

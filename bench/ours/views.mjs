@@ -13,7 +13,12 @@ async function prepare({ config, files, sourcePx }) {
   torch.setNumThreads(1);
   const { seed, batch } = config.train;
   const { views } = createObjective(config, torch.generator(seed));
-  const request = { kind: 'views', seed, views: views.map(cropRequest), augment: config.augment };
+  const request = {
+    kind: 'views',
+    seed,
+    views: views.map((view) => cropRequest(view, config.augment)),
+    augment: config.augment,
+  };
   const canvasPx = request.views.map((view) => view.canvasPx);
   const layout = ringLayout(1, batch, canvasPx);
   const ring = new Ring(new ArrayBuffer(layout.totalBytes), layout);

@@ -10,15 +10,16 @@ from serve import serve
 def prepare(config, dtype, is_compiled=False):
     torch.set_num_threads(config["train"]["threads"])
     torch.manual_seed(0)
-    network = Vicreg(config)
+    device = config["train"]["device"]
+    network = Vicreg(config).to(device)
     optimizer = adamw(network, config["optim"])
     batch, side = config["train"]["batch"], config["model"]["imagePx"]
-    v1, v2, *states = (torch.rand(batch, 3, side, side) for _ in range(2 + network.num_states))
+    v1, v2, *states = (torch.rand(batch, 3, side, side, device=device) for _ in range(2 + network.num_states))
     compute_loss = torch.compile(network) if is_compiled else network
 
     def run():
         start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
             loss = compute_loss(v1, v2, states)
         forward = time.perf_counter()
         loss.backward()
@@ -26,6 +27,8 @@ def prepare(config, dtype, is_compiled=False):
         backward = time.perf_counter()
         optimizer.step()
         optimizer.zero_grad()
+        if device == "cuda":
+            torch.cuda.synchronize()
         update = time.perf_counter()
         marks = {"forward": forward - start, "backward": backward - forward, "update": update - backward}
         return {"parts": {name: 1e3 * seconds for name, seconds in marks.items()}}

@@ -1,4 +1,5 @@
-// Devices beside operators: on the CPU itself, and on a machine whose GPUs have the CPU's kernels (setup/cudaDouble.case.ts).
+// Devices beside operators: on the CPU itself, on a machine whose GPUs have the CPU's kernels (setup/cudaDouble.case.ts), and on a GPU
+// where one is.
 
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -6,22 +7,86 @@ import {
   DeviceError,
   DeviceEvent,
   DeviceStream,
+  OutOfMemoryError,
   TensorDisposedError,
   TorchError,
   deviceProblem,
   devices,
+  full,
+  generator,
   memory,
+  ones,
+  rand,
+  randn,
   resolveDevice,
+  scope,
   synchronize,
   tensor,
   zeros,
 } from './index.js';
+import { runCommand } from './setup/commands.js';
 import { CudaDouble, type CudaRun } from './setup/cudaDouble.case.js';
 import { locate } from './setup/locate.js';
 
 const { libtorch } = locate();
 if (libtorch === undefined) throw new Error('internal: this test needs a libtorch; run: npm test');
 const here = deviceProblem('cuda') === undefined ? 'a GPU' : 'none';
+
+/** A program in our package that says JSON. */
+function wholeProgram(program: string): string {
+  const url = (path: string) => JSON.stringify(fileURLToPath(new URL(`../dist/${path}`, import.meta.url)));
+  return [
+    `import * as torch from ${url('index.js')};`,
+    `import * as nn from ${url('nn/index.js')};`,
+    `import * as optim from ${url('optim/index.js')};`,
+    `const says = (value) => console.log(JSON.stringify(value));`,
+    program,
+  ].join('\n');
+}
+
+const optimizers = ['AdamW', 'Adam', 'SGD', 'LARS'];
+
+/** Trains a module on the device and on the CPU, and says both. */
+function trainingProgram(name: string, device: string): string {
+  return `
+    function train(device) {
+      const rng = torch.generator(1);
+      const conv = new nn.Conv2d(3, 8, { kernel: 3, padding: 1 }, rng);
+      const toTokens = (x) => x.flatten(2).transpose(1, 2);
+      const blocks = [new nn.LayerNorm(8), new nn.Attention({ dim: 8, numHeads: 2 }, rng)];
+      const model = new nn.Sequential(conv, new nn.BatchNorm2d(8), nn.relu, toTokens, ...blocks);
+      const { weight } = conv;
+      weight.grad = torch.ones(weight.shape);
+      model.to(device);
+      if (weight.grad?.device === 'cpu' && device !== 'cpu') throw new Error('a gradient is left on the other device');
+      weight.grad = undefined;
+      const optimizer = new optim.${name}([{ name: 'all', parameters: model.parameters(), weightDecay: 0.1 }]);
+      const ctx = { train: true, rng: torch.generator(2, device), computeDtype: 'float32' };
+      const images = torch.randn([4, 3, 6, 6], { generator: torch.generator(3) }).to(device);
+      const losses = Array.from({ length: 4 }, () => torch.scope(() => {
+        const loss = nn.dropout(model.forward(images, ctx), 0.5, ctx).square().mean();
+        loss.backward();
+        const finite = optim.allFinite([loss.detach(), optim.clipGradNorm(model.parameters(), 1)]);
+        optimizer.step({ lr: 0.01 }, finite.neg().add(1));
+        optimizer.zeroGrad();
+        return loss.item();
+      }));
+      const state = [...model.stateDict().values(), ...optimizer.stateTensors().values()];
+      return { losses, devices: [...new Set(state.map((tensor) => tensor.device))], weight: weight.device };
+    }
+    says([train('${device}'), train('cpu')]);`;
+}
+
+/** Attention and convolutions go other ways on a GPU, which round differently. */
+function expectSameTraining(said: unknown, device: string, tolerance: number): void {
+  const [onGpu, onCpu] = said as { losses: number[]; devices: string[]; weight: string }[];
+  expect(onGpu).toMatchObject({ devices: [device], weight: device });
+  expect(onCpu).toMatchObject({ devices: ['cpu'], weight: 'cpu' });
+  expect(new Set(onCpu?.losses).size).toBe(4);
+  onGpu?.losses.forEach((loss, step) => {
+    expect(Math.abs(loss - (onCpu?.losses[step] ?? NaN))).toBeLessThan(tolerance);
+  });
+}
 
 describe('the CPU', () => {
   it('can always be used, and is what there is where no GPU is', () => {
@@ -88,6 +153,86 @@ describe.runIf(here === 'none')('without a GPU', () => {
   });
 });
 
+describe.runIf(here === 'a GPU')('a GPU', () => {
+  const sidePx = 4096;
+
+  it('computes what the CPU computes, and copies there and back are exact', () => {
+    scope(() => {
+      const x = randn([257, 129], { generator: generator(0) });
+      expect(x.to('cuda').to('cpu').toBytes()).toEqual(x.toBytes());
+      const [product, onGpu] = [x.t().matmul(x), x.to('cuda').t().matmul(x.to('cuda'))];
+      const difference = onGpu.to('cpu').sub(product).abs().amax().div(product.abs().amax());
+      expect(difference.item()).toBeLessThan(1e-6); // sums of 257 products in another order
+      expect(() => x.add(x.to('cuda'))).toThrow(DeviceError);
+    });
+  });
+
+  it('works while the host goes on: an event after long work is not reached at once, and is timed', () => {
+    scope(() => {
+      const [start, end] = [1, 2].map(() => new DeviceEvent('cuda', { enableTiming: true })) as [
+        DeviceEvent,
+        DeviceEvent,
+      ];
+      const x = ones([sidePx, sidePx], { device: 'cuda' });
+      const stream = DeviceStream.current('cuda');
+      synchronize('cuda');
+      stream.recordEvent(start);
+      for (let i = 0; i < 50; i++) x.matmul(x).dispose();
+      stream.recordEvent(end);
+      expect(end.query()).toBe(false);
+      end.synchronize();
+      expect(end.query()).toBe(true);
+      expect(start.elapsedTime(end)).toBeGreaterThan(1); // ms; 7 TFLOP
+    });
+  });
+
+  it('a copy from pinned memory on a stream of its own arrives before the stream that waits for it goes on', () => {
+    scope(() => {
+      const copies = new DeviceStream('cuda');
+      const pinned = full([sidePx, sidePx], 3).pinMemory();
+      const there = copies.run(() => pinned.to({ device: 'cuda', nonBlocking: true }));
+      const current = DeviceStream.current('cuda');
+      current.waitStream(copies);
+      current.recordTensor(there);
+      expect(there.sum().item()).toBe(3 * sidePx ** 2);
+      expect(pinned.isPinned).toBe(true);
+    });
+  });
+
+  it('counts its memory, and what does not fit is an error from which the process goes on', () => {
+    const before = memory.deviceStats('cuda').allocatedBytes;
+    scope(() => {
+      zeros([2 ** 20], { device: 'cuda' });
+      expect(memory.deviceStats('cuda').allocatedBytes - before).toBe(4 * 2 ** 20);
+      expect(() => zeros([2 ** 40], { device: 'cuda' })).toThrow(OutOfMemoryError);
+    });
+    expect(memory.deviceStats('cuda').allocatedBytes).toBe(before);
+    memory.emptyCache('cuda');
+    expect(ones([2], { device: 'cuda' }).sum().item()).toBe(2);
+  });
+
+  // Dropout draws other numbers there, so only modules without it can be compared.
+  it.each(optimizers)('trains a module as the CPU does, with %s', async (name) => {
+    const program = wholeProgram(trainingProgram(name, 'cuda:0').replace('nn.dropout(', '((x) => x)('));
+    const { status, stdout, stderr } = await runCommand([process.execPath, '--input-type=module', '--eval', program], {
+      env: process.env,
+    });
+    if (status !== 0) throw new Error(stderr);
+    expectSameTraining(JSON.parse(stdout), 'cuda:0', 1e-3);
+  });
+
+  it('draws the same numbers again from a saved state', () => {
+    scope(() => {
+      const rng = generator(7, 'cuda');
+      const state = rng.getState();
+      const draw = (): unknown => rand([100], { generator: rng, device: 'cuda' }).toArray();
+      const first = draw();
+      rng.setState(state);
+      expect(draw()).toEqual(first);
+    });
+  });
+});
+
 describe('GPUs', () => {
   const double = new CudaDouble(libtorch);
   afterAll(() => {
@@ -96,15 +241,7 @@ describe('GPUs', () => {
 
   /** What a program says on a machine with two GPUs, and what it asked of them. */
   async function onGpus(program: string): Promise<CudaRun & { readonly said: unknown }> {
-    const url = (path: string) => JSON.stringify(fileURLToPath(new URL(`../dist/${path}`, import.meta.url)));
-    const lines = [
-      `import * as torch from ${url('index.js')};`,
-      `import * as nn from ${url('nn/index.js')};`,
-      `import * as optim from ${url('optim/index.js')};`,
-      `const says = (value) => console.log(JSON.stringify(value));`,
-      program,
-    ];
-    const run = await double.run({ hasDriver: true, cudaLibrary: 'whole', numGpus: 2 }, lines.join('\n'));
+    const run = await double.run({ hasDriver: true, cudaLibrary: 'whole', numGpus: 2 }, wholeProgram(program));
     if (run.status !== 0) throw new Error(run.stderr);
     return { ...run, said: JSON.parse(run.stdout) as unknown };
   }
@@ -204,41 +341,7 @@ describe('GPUs', () => {
     expect(said).toEqual([true, 'DeviceError']);
   });
 
-  it.each(['AdamW', 'Adam', 'SGD', 'LARS'])('train a module as the CPU does, with %s', async (name) => {
-    const { said } = await onGpus(`
-      function train(device) {
-        const rng = torch.generator(1);
-        const conv = new nn.Conv2d(3, 8, { kernel: 3, padding: 1 }, rng);
-        const toTokens = (x) => x.flatten(2).transpose(1, 2);
-        const blocks = [new nn.LayerNorm(8), new nn.Attention({ dim: 8, numHeads: 2 }, rng)];
-        const model = new nn.Sequential(conv, new nn.BatchNorm2d(8), nn.relu, toTokens, ...blocks);
-        const { weight } = conv;
-        weight.grad = torch.ones(weight.shape);
-        model.to(device);
-        if (weight.grad?.device === 'cpu' && device !== 'cpu') throw new Error('a gradient is left on the other device');
-        weight.grad = undefined;
-        const optimizer = new optim.${name}([{ name: 'all', parameters: model.parameters(), weightDecay: 0.1 }]);
-        const ctx = { train: true, rng: torch.generator(2, device), computeDtype: 'float32' };
-        const images = torch.randn([4, 3, 6, 6], { generator: torch.generator(3) }).to(device);
-        const losses = Array.from({ length: 4 }, () => torch.scope(() => {
-          const loss = nn.dropout(model.forward(images, ctx), 0.5, ctx).square().mean();
-          loss.backward();
-          const finite = optim.allFinite([loss.detach(), optim.clipGradNorm(model.parameters(), 1)]);
-          optimizer.step({ lr: 0.01 }, finite.neg().add(1));
-          optimizer.zeroGrad();
-          return loss.item();
-        }));
-        const state = [...model.stateDict().values(), ...optimizer.stateTensors().values()];
-        return { losses, devices: [...new Set(state.map((tensor) => tensor.device))], weight: weight.device };
-      }
-      says([train('cuda:1'), train('cpu')]);`);
-    const [onGpu, onCpu] = said as { losses: number[]; devices: string[]; weight: string }[];
-    expect(onGpu).toMatchObject({ devices: ['cuda:1'], weight: 'cuda:1' });
-    expect(onCpu).toMatchObject({ devices: ['cpu'], weight: 'cpu' });
-    expect(new Set(onCpu?.losses).size).toBe(4);
-    // Attention goes another way on a GPU, which rounds differently: measured 1e-7.
-    onGpu?.losses.forEach((loss, step) => {
-      expect(Math.abs(loss - (onCpu?.losses[step] ?? NaN))).toBeLessThan(1e-5);
-    });
+  it.each(optimizers)('train a module as the CPU does, with %s', async (name) => {
+    expectSameTraining((await onGpus(trainingProgram(name, 'cuda:1'))).said, 'cuda:1', 1e-5);
   });
 });

@@ -1,11 +1,21 @@
 // Every typed operator against PyTorch: outputs and gradients of the calls in fixtures/ops.cases.json, in float32 and bfloat16.
-// The stored values are made by fixtures/ops.py, which also says how they are laid out.
+// The stored values are made by fixtures/ops.py, which also says how they are laid out. Where a GPU is, its kernels are compared too.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import * as torch from './index.js';
-import { type DType, Tensor, TorchError, generator, isFloatingPoint, noGrad, scope, tensor } from './index.js';
+import {
+  type DType,
+  type Device,
+  Tensor,
+  TorchError,
+  generator,
+  isFloatingPoint,
+  noGrad,
+  scope,
+  tensor,
+} from './index.js';
 import { loadSafetensors } from './io/index.js';
 import { isNewestLibtorch } from './newestLibtorch.case.js';
 
@@ -24,6 +34,8 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../../fixtures/${nam
 const { cases } = JSON.parse(readFileSync(fixture('ops.cases.json'), 'utf8')) as { cases: readonly Case[] };
 const stored = loadSafetensors(fixture('ops.safetensors')).tensors;
 const seed = 7;
+const hasGpu = torch.deviceProblem('cuda') === undefined;
+if (hasGpu) torch.setConvTf32(false); // the stored values are of float32 itself
 
 /** Relative to the largest magnitude of a call, with the reason; the first pattern that fits counts. */
 const tolerances: readonly (readonly [pattern: RegExp, float32: number, bfloat16: number])[] = [
@@ -38,7 +50,7 @@ const tolerances: readonly (readonly [pattern: RegExp, float32: number, bfloat16
 const formula = (count: number, k: number) =>
   Float64Array.from({ length: count }, (_, i) => ((i * 37 + k * 17 + 11) % 101) / 50 - 1);
 
-function makeInput(spec: string, k: number, dtype: DType): Tensor {
+function makeInput(spec: string, k: number, dtype: DType, device: Device): Tensor {
   const [shapeText = '', kind = ''] = spec.split(' ');
   const shape = shapeText.split(',').filter(Boolean).map(Number);
   const count = shape.reduce((product, size) => product * size, 1);
@@ -47,18 +59,18 @@ function makeInput(spec: string, k: number, dtype: DType): Tensor {
     const limit = Number(kind.slice(1));
     return tensor(
       Float64Array.from({ length: count }, (_, i) => (i * 7 + k * 3) % limit),
-      { shape, dtype: 'int64' },
+      { shape, dtype: 'int64', device },
     );
   }
   if (kind === 'b')
     return tensor(
       base.map((value) => Number(value > 0)),
-      { shape, dtype: 'bool' },
+      { shape, dtype: 'bool', device },
     );
   if (kind === 'c') {
     const other = formula(count, k + 1);
     const pairs = Float64Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? base : other)[i >> 1] ?? 0);
-    return tensor(pairs, { shape: [...shape, 2], dtype: 'float32' }).viewAsComplex();
+    return tensor(pairs, { shape: [...shape, 2], dtype: 'float32', device }).viewAsComplex();
   }
   const size = shape[0] ?? 1;
   const transform: Readonly<Record<string, (value: number, i: number) => number>> = {
@@ -70,7 +82,7 @@ function makeInput(spec: string, k: number, dtype: DType): Tensor {
     s: (value, i) =>
       (value + (base[(i % size) * size + Math.floor(i / size)] ?? 0)) / 2 + (i % (size + 1) === 0 ? 3 : 0),
   };
-  return tensor(base.map(transform[kind] ?? ((value) => value)), { shape, dtype });
+  return tensor(base.map(transform[kind] ?? ((value) => value)), { shape, dtype, device });
 }
 
 function flat(value: Tensor, form?: 'abs'): number[] {
@@ -101,9 +113,9 @@ function call(name: string, operands: readonly unknown[]): unknown {
 }
 
 /** Outputs, then gradients of the float inputs of sum(output * weight). */
-function run(op: string, item: Case, dtype: DType): number[] {
+function run(op: string, item: Case, dtype: DType, device: Device): number[] {
   const [name = ''] = op.split('.');
-  const leaves = item.in.map((spec, k) => makeInput(spec, k, dtype));
+  const leaves = item.in.map((spec, k) => makeInput(spec, k, dtype, device));
   if (item.noGrad !== true) {
     leaves.forEach((leaf, k) => isFloatingPoint(leaf.dtype) && !item.in[k]?.endsWith('q') && leaf.requiresGrad_());
   }
@@ -122,7 +134,9 @@ function run(op: string, item: Case, dtype: DType): number[] {
   const total = terms.map((output) => {
     const real = output.dtype.startsWith('complex') ? output.viewAsReal() : output;
     const signed = item.form === 'abs' ? real.abs() : real;
-    return signed.mul(tensor(formula(signed.numel, 97), { shape: signed.shape, dtype: signed.dtype })).sum();
+    return signed
+      .mul(tensor(formula(signed.numel, 97), { shape: signed.shape, dtype: signed.dtype, device: signed.device }))
+      .sum();
   });
   if (total.length > 0) {
     total.reduce((sum, term) => sum.add(term)).backward();
@@ -148,6 +162,8 @@ function tolerance(op: string, dtype: DType): number {
   const [, float32 = 0, bfloat16 = 0] = tolerances.find(([pattern]) => pattern.test(op.replace(/^_/, ''))) ?? [];
   return dtype === 'float32' ? float32 : bfloat16;
 }
+
+const usesGenerator = (item: Case): boolean => JSON.stringify([item.args, item.options, item.more]).includes('"$g"');
 
 /** The largest difference, relative to the largest magnitude expected (at least 1). */
 function difference(actual: readonly number[], expected: readonly number[]): number {
@@ -179,8 +195,18 @@ describe.each(['float32', 'bfloat16'] as const)('typed operators in %s equal PyT
   });
 
   const compared = expectations.filter(({ op, count }) => count >= 0 && isComparable(op, dtype));
+  // A GPU draws other numbers for a seed, and the signs of the columns of Q are a library's choice.
+  const isFixed = ({ op, item }: { op: string; item: Case }): boolean => !usesGenerator(item) && op !== 'linalg_qr';
+  const comparedOnGpu = hasGpu ? compared.filter(isFixed) : [];
+  it.each(comparedOnGpu)('on a GPU: $op $item.in $item.args', ({ op, item, expected }) => {
+    const actual = scope(() => run(op, item, dtype, 'cuda'));
+    expect(actual.length).toBe(expected.length);
+    // CUDA's sampling rounds to bfloat16 between its steps.
+    const factor = op.startsWith('grid_sampler') && dtype === 'bfloat16' ? 3 : 1;
+    expect(difference(actual, expected)).toBeLessThanOrEqual(factor * tolerance(op, dtype));
+  });
   it.each(compared)('$op $item.in $item.args', ({ op, item, expected }) => {
-    const actual = scope(() => run(op, item, dtype));
+    const actual = scope(() => run(op, item, dtype, 'cpu'));
     expect(actual.length).toBe(expected.length);
     expect(difference(actual, expected)).toBeLessThanOrEqual(tolerance(op, dtype));
   });
@@ -188,7 +214,7 @@ describe.each(['float32', 'bfloat16'] as const)('typed operators in %s equal PyT
   it.each(expectations.filter(({ count }) => count === -1))(
     '$op is refused with a typed error, as in PyTorch',
     ({ op, item }) => {
-      expect(() => scope(() => run(op, item, dtype))).toThrow(TorchError);
+      expect(() => scope(() => run(op, item, dtype, 'cpu'))).toThrow(TorchError);
     },
   );
 });

@@ -12,9 +12,14 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-/** Runs `halfway` with these arguments inside a test; `onStart` gets the process while it runs. */
-export function runProgram(args: readonly string[], onStart?: (child: ChildProcess) => void): Promise<ProgramResult> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Runs `halfway` with these arguments inside a test; `onStart` gets the process while it runs, `env` comes on top of the test's own. */
+export function runProgram(
+  args: readonly string[],
+  onStart?: (child: ChildProcess) => void,
+  env: NodeJS.ProcessEnv = {},
+): Promise<ProgramResult> {
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: [...stdio], env: { ...process.env, ...env } });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));

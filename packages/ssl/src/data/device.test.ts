@@ -1,4 +1,5 @@
 import { cat, fromBytes, memory, scope, type Tensor } from '@halfway/torch';
+import { expectClose } from '@halfway/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { createTransformation } from '../transforms/createTransformation.js';
 import { renderPath } from '../transforms/path.js';
@@ -150,8 +151,8 @@ describe('deviceBatch', () => {
         const pairs = [flipOnly.images, flipOnly.path.start, ...flipOnly.path.states].map(
           (images, i) => [images, [all.images, all.path?.start, ...(all.path?.states ?? [])][i]] as const,
         );
-        for (const [plain, augmented] of pairs)
-          expect(bytesOf(augmented ?? plain)).toBe(bytesOf(applyPhotometric(plain, plans)));
+        // All states are one batch there: another place in it can be another kernel's, which rounds differently.
+        for (const [plain, augmented] of pairs) expectClose(augmented ?? plain, applyPhotometric(plain, plans));
         expect(all.path.valid.map(bytesOf)).toEqual(flipOnly.path.valid.map(bytesOf));
         const [, other] = staged('after_photometric', 'all').views;
         expect(bytesOf(other?.images ?? cat([]))).not.toBe(bytesOf(all.images));

@@ -43,7 +43,7 @@ export function deviceBatch(
       const canvas = canvasOf(host, i, device); // [B, 3, C, C]
       const plans = photometricPlans(host.drawn, request, i, config.augment, seed);
       if (transformed === undefined) return { ...named, images: applyPhotometric(canvas, plans) };
-      const theta = thetasOf(host.drawn, transformed.transformation, i, seed).to(device); // [B, P]
+      const theta = thetasOf(host.drawn, transformed.transformation, i, seed, device); // [B, P]
       const render = (source: Tensor): RenderedPath =>
         renderPath(source, theta, transformed.transformation, { ...transformed, sizePx: request.sizePx });
       const { end, ...path } = renderStaged(canvas, plans, config.transform.stage, render);
@@ -129,11 +129,17 @@ function masksOf(drawn: readonly Draw[], planMasks: PlanMasks, seed: number, dev
 }
 
 /** One theta per image, f32 [B, P]. */
-function thetasOf(drawn: readonly Draw[], transformation: Transformation, view: number, seed: number): Tensor {
+function thetasOf(
+  drawn: readonly Draw[],
+  transformation: Transformation,
+  view: number,
+  seed: number,
+  device: Device,
+): Tensor {
   const numParameters = transformation.parameters.length;
   const thetas = new Float32Array(drawn.length * numParameters);
   drawn.forEach(({ epoch, index }, row) => {
     thetas.set(transformation.sample(uniformStream(seed, epoch, index, view, 'theta')), row * numParameters);
   });
-  return tensor(thetas, { shape: [drawn.length, numParameters] });
+  return tensor(thetas, { shape: [drawn.length, numParameters], device });
 }

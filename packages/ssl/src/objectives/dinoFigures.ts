@@ -19,7 +19,7 @@ export function targetFigures(targets: Tensor): { readonly teacherEntropy: Tenso
     const likeliest = targets.argmax(-1); // [M]
     return {
       teacherEntropy: entropy.div(Math.log(numPrototypes)),
-      usedPrototypes: torch.zeros([numPrototypes]).indexFill(0, likeliest, 1).sum(),
+      usedPrototypes: torch.zeros([numPrototypes], { device: likeliest.device }).indexFill(0, likeliest, 1).sum(),
     };
   });
 }

@@ -166,7 +166,12 @@ function columnsOf(views: readonly View[]): Inspection['columns'] {
     const [batch = 0, , sizePx = 0] = images.shape;
     const grid = Math.sqrt(mask.shape[1] ?? 0);
     const hidden = mask.reshape([batch, 1, grid, grid]).to('float32').upsampleNearest2d([sizePx, sizePx]);
-    return [{ title: `${name}, seen`, images: torch.where(hidden.gt(0), torch.full([], 0.5), images) }];
+    return [
+      {
+        title: `${name}, seen`,
+        images: torch.where(hidden.gt(0), torch.full([], 0.5, { device: images.device }), images),
+      },
+    ];
   });
   return [...shown, ...seen];
 }

@@ -27,7 +27,7 @@ export function koleoLoss(features: Tensor, { shiftsDifference }: KoleoOptions):
   const wide = features.dtype === 'float64' ? features : features.to('float32');
   const x = wide.div(wide.linalgVectorNorm(2, [1], true).clampMin(EPS)); // [B, D]
   const nearest = torch.noGrad(() => {
-    const itself = torch.eye(batch, { dtype: x.dtype }).mul(2); // 1 - 2 = -1: no row is nearer to itself than to its opposite
+    const itself = torch.eye(batch, { dtype: x.dtype, device: x.device }).mul(2); // 1 - 2 = -1: no row is nearer to itself than to its opposite
     return x.matmul(x.t()).sub(itself).argmax(1); // [B]
   });
   const difference = x.sub(x.indexSelect(0, nearest));

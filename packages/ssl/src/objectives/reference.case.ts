@@ -4,7 +4,7 @@
  *
  * B images, S pixels a side.
  */
-import type { Generator, Tensor } from '@halfway/torch';
+import type { Device, Generator, Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import type { Module } from '@halfway/torch/nn';
 import { expect } from 'vitest';
@@ -55,7 +55,7 @@ export function drawWeights(network: Module, generator: Generator): void {
       const scale = parameter.rank > 1 ? 1 / Math.sqrt(parameter.numel / present(parameter.shape[0])) : 0.1;
       const offset = parameter.rank === 1 && name.endsWith('weight') ? 1 : 0;
       const uniform = torch.rand([...parameter.shape], { generator });
-      parameter.copy_(uniform.mul(2).sub(1).mul(scale).add(offset));
+      parameter.copy_(uniform.mul(2).sub(1).mul(scale).add(offset)); // wherever it is
     }
   });
 }
@@ -75,6 +75,21 @@ export function drawBatch(objective: Objective, numImages: number, generator: Ge
   const seen = torch.zeros([numPatches]).indexFill(0, torch.tensor([0], { dtype: 'int64' }), 1); // the first patch always is
   const hidden = (): Tensor => torch.rand([numImages, numPatches], { generator }).add(seen).lt(0.4);
   return { indices, views: [...views.map((view) => ({ ...view, mask: hidden() })), ...locals] };
+}
+
+/** The same batch on a device. */
+export function moveBatch({ indices, views }: DeviceBatch, device: Device): DeviceBatch {
+  const moved = views.map(({ name, images, mask, path }) => ({
+    ...{ name, images: images.to(device) },
+    ...(mask && { mask: mask.to(device) }),
+    ...(path && {
+      path: {
+        ...{ theta: path.theta.to(device), start: path.start.to(device) },
+        ...{ states: path.states.map((state) => state.to(device)), valid: path.valid.map((valid) => valid.to(device)) },
+      },
+    }),
+  }));
+  return { indices, views: moved };
 }
 
 // What batch norm cancels (a bias before it) has no gradient: in f64 less than 1e-9 of the largest of any parameter, in f32 its rounding.

@@ -23,8 +23,8 @@ export function sinkhorn(logits: Tensor, temp: number, iterations = 3): Tensor {
     const scores = (logits.dtype === 'float64' ? logits : logits.to('float32')).div(temp); // [M, K]
     if (numRows === 0) return scores;
     const kernel = scores.sub(scores.amax()).exp(); // one factor for all: the turns take it out again
-    let rowScale = torch.ones([numRows], { dtype: scores.dtype });
-    let columnScale = torch.ones([numPrototypes], { dtype: scores.dtype });
+    let rowScale = torch.ones([numRows], { dtype: scores.dtype, device: scores.device });
+    let columnScale = torch.ones([numPrototypes], { dtype: scores.dtype, device: scores.device });
     for (let i = 0; i < iterations; i++) {
       columnScale = kernel
         .t()

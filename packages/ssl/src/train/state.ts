@@ -1,6 +1,6 @@
 /** What a training run carries from step to step. */
 import * as torch from '@halfway/torch';
-import type { Generator, Tensor } from '@halfway/torch';
+import type { Device, Generator, Tensor } from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
 import type { Parameter, TrainingContext } from '@halfway/torch/nn';
 import { Adam, AdamW, LARS, SGD, type Optimizer, type ParameterGroup } from '@halfway/torch/optim';
@@ -31,6 +31,8 @@ class Model extends Module {
 }
 
 export interface TrainState {
+  /** Where everything below is. */
+  readonly device: Device;
   readonly objective: Objective;
   readonly model: Module;
   /** Lists of parameters whose gradients are clipped by their common norm. */
@@ -46,7 +48,7 @@ export interface TrainState {
 }
 
 /**
- * The state before the first step: every weight follows from `train.seed`.
+ * The state before the first step, on `train.device`: every weight follows from `train.seed`, whatever the device.
  * @param given an objective of the caller's own, instead of the configuration's
  */
 export function createTrainState(
@@ -54,11 +56,15 @@ export function createTrainState(
   computeDtype: TrainingContext['computeDtype'],
   given?: Objective,
 ): TrainState {
-  const rng = torch.generator(config.train.seed);
+  const { seed, device } = config.train;
+  const rng = torch.generator(seed);
   const objective = given ?? createObjective(config, rng);
   const { network, teacher } = objective;
+  network.to(device);
+  teacher?.network.to(device);
   const groups = parameterGroups(network, config);
   return {
+    device,
     objective,
     model: new Model(objective),
     clipped: clippedTogether(network, config.optim.clipOver),
@@ -68,11 +74,11 @@ export function createTrainState(
     groups: groups.map(({ name }) => ({ name, isLastLayer: name.startsWith(`${LAST_LAYER}.`) })),
     context: {
       train: true,
-      rng,
+      rng: device === 'cpu' ? rng : torch.generator(seed, device),
       computeDtype,
       ...(config.train.checkpointActivations && { tape: new CheckpointTape() }),
     },
-    objectiveState: objective.initialState(),
+    objectiveState: onDevice(objective.initialState(), device),
   };
 }
 
@@ -121,12 +127,19 @@ export function restoreTrainState(state: TrainState, { model, optimizer, rngStat
   const isCarried = ([name]: [string, Tensor]): boolean => name.startsWith(OBJECTIVE_PREFIX);
   state.model.loadStateDict(model);
   state.optimizer.loadStateTensors(new Map([...optimizer].filter((entry) => !isCarried(entry))));
-  state.objectiveState = Object.fromEntries(
-    [...optimizer].filter(isCarried).map(([name, tensor]) => [name.slice(OBJECTIVE_PREFIX.length), tensor]),
-  );
+  const carried = [...optimizer]
+    .filter(isCarried)
+    .map(([name, tensor]) => [name.slice(OBJECTIVE_PREFIX.length), tensor]);
+  state.objectiveState = onDevice(Object.fromEntries(carried) as ObjectiveState, state.device);
   generatorOf(state).setState(rngState);
-  const carried = new Set(Object.values(state.objectiveState));
-  for (const tensor of [...model.values(), ...optimizer.values()]) if (!carried.has(tensor)) tensor.dispose();
+  for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
+}
+
+/** The state of an objective on the device, in no scope: tensors of their own. */
+function onDevice(state: ObjectiveState, device: Device): ObjectiveState {
+  return torch.scope(() =>
+    Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, torch.keep(tensor.to(device))])),
+  );
 }
 
 function generatorOf({ context }: TrainState): Generator {

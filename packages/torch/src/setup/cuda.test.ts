@@ -1,7 +1,7 @@
 // How the engine comes to CUDA (native/accelerator.cc), with doubles of the driver and of libtorch's CUDA part: what is opened in which
 // order, that it is opened in time, and what is said where something is missing. No GPU code is run. What is done there: ../device.test.ts.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,6 +78,10 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
+// Where the system has a driver of its own, nothing hides it.
+const hasRealDriver = existsSync('/dev/nvidiactl');
+const canBe = ({ machine }: { readonly machine: CudaMachine }): boolean => machine.hasDriver || !hasRealDriver;
+
 describe('the way to CUDA', () => {
   const double = new CudaDouble(libtorch);
   afterAll(() => {
@@ -96,7 +100,7 @@ describe('the way to CUDA', () => {
     expect(stdout).toBe('cuda:0\n');
   });
 
-  it.each(refusals)(
+  it.each(refusals.filter(canBe))(
     'never falls back to the CPU where $name, but says why',
     async ({ machine, env, message, opened }) => {
       const run = await double.run(machine, askAfter(''), env);
@@ -128,7 +132,7 @@ describe('the way to CUDA', () => {
     rmSync(dirname(program), { recursive: true });
   });
 
-  it.each(refusals)('tells doctor where $name, and the CPU works', async ({ machine, env, message }) => {
+  it.each(refusals.filter(canBe))('tells doctor where $name, and the CPU works', async ({ machine, env, message }) => {
     const load = await tried(machine, double, env);
     expect(load).toMatchObject({
       ...{ ok: true, cudaProblem: expect.stringMatching(message) as string, cudaParts: [] },

@@ -173,7 +173,7 @@ ${behaviour === 'serve' ? serve : pipReplies[behaviour]}
   /** Makes tiny wheels for pip to serve, and the pins that ask for them. `libraries`: real shared libraries in place of the fakes. */
   wheels(version = '2.15.0', libraries: Readonly<Record<string, string>> = {}): Pins {
     const torchContent: Record<string, string | Uint8Array> = {
-      ...torchFiles(version, { needed: ['libgomp.so.1', 'libcudart.so.13'], isOldAbi: false, files: ['libgomp.so.1'] }),
+      ...torchFiles(version, { needed: ['libgomp.so.1', 'libcudart.so.99'], isOldAbi: false, files: ['libgomp.so.1'] }),
       'lib/libtorch_cuda.so': 'large and unwanted',
       'lib/libtorch_python.so': 'unwanted',
       ...Object.fromEntries(Object.entries(libraries).map(([name, path]) => [`lib/${name}`, readFileSync(path)])),
@@ -181,7 +181,7 @@ ${behaviour === 'serve' ? serve : pipReplies[behaviour]}
     const inTorch = Object.fromEntries(
       Object.entries(torchContent).map(([name, content]) => [`torch/${name}`, content]),
     );
-    const runtime = { 'nvidia/cu13/lib/libcudart.so.13': fakeLibrary([]), 'nvidia/cu13/lib/libother.so': 'unwanted' };
+    const runtime = { 'nvidia/cu13/lib/libcudart.so.99': fakeLibrary([]), 'nvidia/cu13/lib/libother.so': 'unwanted' };
     const pins = [
       this.wheel('torch', version, 'cp311-cp311-manylinux_2_28_x86_64', inTorch),
       this.wheel('nvidia-cuda-runtime', '13.2', 'py3-none-manylinux2014_x86_64', runtime),

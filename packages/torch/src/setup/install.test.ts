@@ -45,7 +45,7 @@ describe('installLibtorch', () => {
     machine.python();
     const libtorch = await install();
     expect(libtorch.root).toBe(installed('torch'));
-    expect(existsSync(installed('nvidia/cu13/lib/libcudart.so.13'))).toBe(true);
+    expect(existsSync(installed('nvidia/cu13/lib/libcudart.so.99'))).toBe(true);
     for (const unwanted of [
       'torch/lib/libtorch_cuda.so',
       'torch/lib/libtorch_python.so',
@@ -210,6 +210,6 @@ describe('installLibtorch', () => {
     copyFileSync(join(machine.served, pins.cpu[0].file), path);
     const error = await failure(install([path]));
     expect(error.failure).toBe('libtorch-unusable');
-    expect(error.message).toMatch(/needs libcudart\.so\.13.*use a "\+cpu" wheel.*nvidia_cuda_runtime/);
+    expect(error.message).toMatch(/needs libcudart\.so\.99.*use a "\+cpu" wheel.*nvidia_cuda_runtime/);
   });
 });

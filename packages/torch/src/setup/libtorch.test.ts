@@ -64,10 +64,11 @@ describe('inspectLibtorch', () => {
   });
 
   it('names a library that libtorch needs and cannot find, and accepts it where pip puts it', () => {
-    const needed = ['libgomp.so.1', 'libcudart.so.13'];
+    // A number that no machine has among its system libraries.
+    const needed = ['libgomp.so.1', 'libcudart.so.99'];
     const torch = machine.torch('cudasite/torch', '2.15.0', { needed });
-    expect(problemOf(torch)).toBe("needs libcudart.so.13, which is not beside it nor in the system's library folders");
-    machine.write('cudasite/nvidia/cu13/lib/libcudart.so.13', 'any');
+    expect(problemOf(torch)).toBe("needs libcudart.so.99, which is not beside it nor in the system's library folders");
+    machine.write('cudasite/nvidia/cu13/lib/libcudart.so.99', 'any');
     expect(libtorchOf(torch).extraLibDirs).toEqual([]); // its own search path leads there
   });
 

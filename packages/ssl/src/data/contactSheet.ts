@@ -1,5 +1,7 @@
 /** Pictures for people: a grid of images with a title over each column, as a PNG file. */
 import { renameSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { OverlayOptions } from 'sharp';
 
 /** One column: `count` square RGB images, u8 [count, size, size, 3]. */
 export interface SheetColumn {
@@ -10,33 +12,39 @@ export interface SheetColumn {
 const SMALLEST_CELL_PX = 96; // smaller images are enlarged by whole factors, so that every pixel is seen
 const GAP_PX = 4;
 const TITLE_PX = 22;
+// A font of our own: servers and containers often have none, and then draw boxes.
+const FONT = 'Cantarell 10';
+const FONT_FILE = '@expo-google-fonts/cantarell/400Regular/Cantarell_400Regular.ttf';
 const BACKGROUND = 208; // light gray: white masks and photos keep their edges
 
-/** Writes the sheet; all images of a sheet have one size. The file appears whole or not at all. */
+/**
+ * Writes the sheet. Each image fills its cell by a whole factor, so that every pixel is seen; the largest images decide the cell. The file
+ * appears whole or not at all.
+ */
 export async function writeContactSheet(path: string, columns: readonly SheetColumn[]): Promise<void> {
-  const [first] = columns;
-  if (first === undefined) throw new Error('internal: contactSheet: needs at least one column');
-  const { sizePx, count } = first.images;
-  const factor = Math.max(1, Math.ceil(SMALLEST_CELL_PX / sizePx));
-  const cellPx = sizePx * factor;
+  const largestPx = Math.max(...columns.map(({ images }) => images.sizePx));
+  const numRows = Math.max(...columns.map(({ images }) => images.count));
+  const cellPx = largestPx * Math.max(1, Math.ceil(SMALLEST_CELL_PX / largestPx));
   const stepPx = cellPx + GAP_PX;
   const widthPx = columns.length * stepPx + GAP_PX;
-  const heightPx = TITLE_PX + count * stepPx;
+  const heightPx = TITLE_PX + numRows * stepPx;
   const canvas = Buffer.alloc(widthPx * heightPx * 3, BACKGROUND);
-  columns.forEach(({ images }, column) => {
+  columns.forEach(({ images: { pixels, sizePx, count } }, column) => {
+    const factor = Math.floor(cellPx / sizePx);
+    const marginPx = Math.floor((cellPx - factor * sizePx) / 2);
     for (let row = 0; row < count; row++) {
-      drawImage(canvas, widthPx, images.pixels.subarray(row * sizePx * sizePx * 3), sizePx, factor, {
-        left: GAP_PX + column * stepPx,
-        top: TITLE_PX + row * stepPx,
+      drawImage(canvas, widthPx, pixels.subarray(row * sizePx * sizePx * 3), sizePx, factor, {
+        left: GAP_PX + column * stepPx + marginPx,
+        top: TITLE_PX + row * stepPx + marginPx,
       });
     }
   });
-  const titles = columns.map(({ title }, column) => titleText(title, GAP_PX + column * stepPx + cellPx / 2));
-  const overlay = `<svg width="${widthPx}" height="${heightPx}" xmlns="http://www.w3.org/2000/svg">${titles.join('')}</svg>`;
   const partial = `${path}.partial`;
+  const centers = columns.map((_, column) => GAP_PX + column * stepPx + cellPx / 2);
+  const titles = await Promise.all(columns.map(({ title }, i) => titleOverlay(title, centers[i] ?? 0, widthPx)));
   const { default: sharp } = await import('sharp'); // here, because it takes longer to load than a training has time for at its start
   await sharp(canvas, { raw: { width: widthPx, height: heightPx, channels: 3 } })
-    .composite([{ input: Buffer.from(overlay), left: 0, top: 0 }])
+    .composite(titles)
     .png()
     .toFile(partial);
   renameSync(partial, path);
@@ -63,7 +71,14 @@ function drawImage(
   }
 }
 
-function titleText(title: string, x: number): string {
-  const escaped = title.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-  return `<text x="${x}" y="16" font-family="sans-serif" font-size="13" text-anchor="middle">${escaped}</text>`;
+/** A title, centred on a column as far as the sheet goes. */
+async function titleOverlay(title: string, centerPx: number, sheetWidthPx: number): Promise<OverlayOptions> {
+  const { default: sharp } = await import('sharp');
+  const text = title.replace(/&/g, '&amp;').replace(/</g, '&lt;'); // Pango's markup
+  const fontfile = createRequire(import.meta.url).resolve(FONT_FILE);
+  const { data, info } = await sharp({ text: { text, font: FONT, fontfile, dpi: 96, rgba: true } })
+    .png()
+    .toBuffer({ resolveWithObject: true });
+  const left = Math.round(Math.min(Math.max(0, centerPx - info.width / 2), Math.max(0, sheetWidthPx - info.width)));
+  return { input: data, left, top: Math.max(0, Math.round((TITLE_PX - info.height) / 2)) };
 }

@@ -14,7 +14,9 @@ const GAP_PX = 4;
 const TITLE_PX = 22;
 // A font of our own: servers and containers often have none, and then draw boxes.
 const FONT = 'Cantarell 10';
-const FONT_FILE = '@expo-google-fonts/cantarell/400Regular/Cantarell_400Regular.ttf';
+const FONT_FILE = createRequire(import.meta.url).resolve(
+  '@expo-google-fonts/cantarell/400Regular/Cantarell_400Regular.ttf',
+);
 const BACKGROUND = 208; // light gray: white masks and photos keep their edges
 
 /**
@@ -75,8 +77,7 @@ function drawImage(
 async function titleOverlay(title: string, centerPx: number, sheetWidthPx: number): Promise<OverlayOptions> {
   const { default: sharp } = await import('sharp');
   const text = title.replace(/&/g, '&amp;').replace(/</g, '&lt;'); // Pango's markup
-  const fontfile = createRequire(import.meta.url).resolve(FONT_FILE);
-  const { data, info } = await sharp({ text: { text, font: FONT, fontfile, dpi: 96, rgba: true } })
+  const { data, info } = await sharp({ text: { text, font: FONT, fontfile: FONT_FILE, dpi: 96, rgba: true } })
     .png()
     .toBuffer({ resolveWithObject: true });
   const left = Math.round(Math.min(Math.max(0, centerPx - info.width / 2), Math.max(0, sheetWidthPx - info.width)));

@@ -115,15 +115,15 @@ describe('initEncoder', () => {
 
   it('copies nothing when the encoder is another, and says in one line which settings fit', () => {
     torch.scope(() => {
-      const encoder = encoderFor(dinov2.tensors, { depth: 3, patch: 6 });
+      const encoder = encoderFor(dinov2.tensors, { depth: 3, patch: 6, imagePx: 18 });
       const before = encoder.stateDict();
       const copies = [...before.values()].map((tensor) => tensor.clone());
       const attempt = (): unknown => initEncoder(encoder, dinov2);
       expect(attempt).toThrow(DataError);
       expect(attempt).toThrow(
         `${published('dinov2.pth')}: weights must fit the encoder, got depth 2 where it has 3, patch 4 where it has 6; ` +
-          'add --set model.size=custom --set model.widthDim=8 --set model.depth=2 --set model.numHeads=H --set model.patch=4, ' +
-          'with the H attention heads of the file, which weights do not tell',
+          'add --set model.size=custom --set model.widthDim=8 --set model.depth=2 --set model.numHeads=H --set model.patch=4 ' +
+          '--set model.imagePx=20, with the H attention heads of the file, which weights do not tell',
       );
       expect([...before.values()].every((tensor, i) => tensor.equal(present(copies[i])))).toBe(true);
     });

@@ -35,7 +35,7 @@ export function initEncoder(encoder: Encoder, { tensors, report }: LoadedWeights
   });
 }
 
-/** What differs, and the settings by which the encoder would be the file's; without such settings, the tensors that are wrong. */
+/** What differs, and the settings by which the encoder would be the file's; where no settings would help, the tensors that are wrong. */
 function unfitError(
   path: string,
   diff: EncoderDiff,
@@ -52,16 +52,26 @@ function unfitError(
       path,
     });
   }
-  const isOtherSize = differing.some((key) => key === 'widthDim' || key === 'depth');
-  const settings = {
-    ...(isOtherSize && { size: 'custom', widthDim: wanted.widthDim, depth: wanted.depth }),
-    ...(isOtherSize && { numHeads: publishedHeads(wanted.widthDim) ?? 'H' }),
-    ...Object.fromEntries(differing.map((key) => [key, wanted[key]])),
-  };
   const differences = differing.map((key) => `${key} ${wanted[key]} where it has ${own[key]}`).join(', ');
-  const set = Object.entries(settings).map(([key, value]) => `--set model.${key}=${value}`);
-  const heads = settings.numHeads === 'H' ? ', with the H attention heads of the file, which weights do not tell' : '';
-  return new DataError(`${path}: weights must fit the encoder, got ${differences}; add ${set.join(' ')}${heads}`, {
-    path,
-  });
+  return new DataError(
+    `${path}: weights must fit the encoder, got ${differences}; add ${advice(own, wanted, differing)}`,
+    {
+      path,
+    },
+  );
+}
+
+/** The `--set` flags that make an encoder of the shape `own` one of the shape `wanted`. */
+function advice(own: ShapeSettings, wanted: ShapeSettings, differing: readonly (keyof ShapeSettings)[]): string {
+  const { widthDim, depth, patch } = wanted;
+  const isOtherSize = widthDim !== own.widthDim || depth !== own.depth;
+  const numHeads = publishedHeads(widthDim);
+  const settings = {
+    ...(isOtherSize && { size: 'custom', widthDim, depth, numHeads: numHeads ?? 'H' }),
+    ...Object.fromEntries(differing.map((key) => [key, wanted[key]])),
+    ...(own.imagePx % patch !== 0 && { imagePx: Math.ceil(own.imagePx / patch) * patch }),
+  };
+  const flags = Object.entries(settings).map(([key, value]) => `--set model.${key}=${value}`);
+  const isUnknown = isOtherSize && numHeads === undefined;
+  return flags.join(' ') + (isUnknown ? ', with the H attention heads of the file, which weights do not tell' : '');
 }

@@ -34,7 +34,7 @@ function taskText({ target, of, concat, intermediates, includeFinal, lambda, fil
 function startText(config: Config): string {
   const { init } = config;
   const held = headWarmupSteps(config);
-  const rate = `lr ${init.lrMult * peakLr(config)} (init.lrMult ${init.lrMult})`;
+  const rate = `lr ${Number((init.lrMult * peakLr(config)).toPrecision(3))} (init.lrMult ${init.lrMult})`;
   return `from ${init.file}; encoder held for ${held} steps while the rest learns, then at ${rate}`;
 }
 

@@ -39,11 +39,12 @@ export function verdictText(
     : 'neither better nor worse, as far as can be told, than';
   const signed = (value: number): string => `${value < 0 ? '' : '+'}${value.toFixed(1)}`;
   const change = `${before.value.toFixed(1)} to ${after.value.toFixed(1)}, ${signed(difference)} [${signed(low)}, ${signed(high)}]`;
+  const advice = high < 0 ? '; keep those, or lower init.lrMult' : '';
   if (before.kind === 'knn') {
-    return `the new weights are ${verdict} ${weights.file}: k-NN top-1 % of ${before.numPhotos} photos ${change}`;
+    return `the new weights are ${verdict} ${weights.file}: k-NN top-1 % of ${before.numPhotos} photos ${change}${advice}`;
   }
   return (
     `the new weights are ${isTold ? 'perhaps ' : ''}${verdict} ${weights.file}: effective rank over ${before.numPhotos} photos ${change}, ` +
-    'a hint only: photos without classes allow no k-NN'
+    `a hint only, since photos without classes allow no k-NN${advice}`
   );
 }

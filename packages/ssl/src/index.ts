@@ -10,17 +10,26 @@ export { writePreview } from './data/preview.js';
 export { compareArms, comparisonTable, type ArmRun } from './eval/compare.js';
 export { evaluate, type EvaluateOptions } from './eval/evaluate.js';
 export { crossValidatedKnn } from './eval/knn/crossValidate.js';
+export { featureJudge } from './eval/featureJudge.js';
 export { formatReport } from './eval/formatReport.js';
 export { exportEncoder } from './interop/exportEncoder.js';
 export type { ExportFormat, FormatName } from './interop/formatNames.js';
 export { importEncoder, type ImportChoice, type ImportedEncoder } from './interop/importEncoder.js';
-export { initEncoder, type EncoderDiff } from './interop/initEncoder.js';
+export type { EncoderDiff } from './interop/fitWeights.js';
+export { initEncoder } from './interop/initEncoder.js';
 export { loadWeights, type LoadedWeights, type WeightsReport } from './interop/loadWeights.js';
 export type { WeightChoice } from './interop/recognise.js';
 export { loadEncoder, type LoadedEncoder } from './run/loadEncoder.js';
 export { study, type StudyArm, type StudyOptions, type StudyResult } from './reproduce/study.js';
-export { InterruptedError, pretrain, type PretrainOptions, type PretrainProgress } from './train/pretrain.js';
+export {
+  InterruptedError,
+  pretrain,
+  type FeatureJudge,
+  type PretrainOptions,
+  type PretrainProgress,
+} from './train/pretrain.js';
 export { DivergedError } from './train/divergedError.js';
 export type { EvalReport } from './protocol/report.js';
+export type { FeatureFigure, FigureChange } from './protocol/init.js';
 export type { MetricRow } from './protocol/metrics.js';
 export type { PretrainSummary, RunManifest } from './protocol/run.js';

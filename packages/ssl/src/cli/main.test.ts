@@ -20,7 +20,7 @@ describe('halfway', () => {
       'halfway: --version',
       'halfway setup: --from <wheels...> --cuda --force --json',
       'halfway doctor: --json',
-      'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --steps <n> --seed <n> --device <name> ' +
+      'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --init <file> --steps <n> --seed <n> --device <name> ' +
         '--set <key.path=value> --resume --allow-other-engine --dry-run --json',
       'halfway eval: [run] --tasks <list> --photos <n> --r2-parameters <list> --r2-borders <list> --data <paths...> --test <paths...> ' +
         '--baseline <kind> --weights <file> --features <kind> --device <name> --json',

@@ -106,4 +106,22 @@ describe('halfway pretrain', { timeout: 240_000 }, () => {
     expect(existsSync(join(out, 'export', 'backbone.safetensors'))).toBe(true);
     expect(existsSync(join(out, 'lock.json'))).toBe(false);
   });
+
+  it('started from weights says at its end whether it made better ones, and again when it is asked to resume', async () => {
+    const many = await photoSource(40);
+    const [first, second] = [newOut(), newOut()];
+    const args = ['pretrain', '--recipe', recipe, '--steps', '4', '--data', ...many.paths, '--out'];
+    await runProgram([...args, first]);
+    const { stdout, stderr, code } = await runProgram([...args, second, '--init', first]);
+    expect(code).toBe(0);
+    expect(stderr).toContain(
+      `start     from ${first}; encoder held for 0 steps while the rest learns, then at lr 0.00005`,
+    );
+    expect(stderr).toMatch(/matched {5}\d+ tensors\n/);
+    expect(stderr).toMatch(/step 0: effective rank \d\.\d of 40 photos, before training\n/);
+    const sentence = stdout.trimEnd().split('\n').at(-1) ?? '';
+    expect(sentence).toContain(`than ${first}: effective rank over 40 photos `);
+    const again = lastJson(await runProgram(['pretrain', '--out', second, '--resume', '--json']));
+    expect(again['init']).toMatchObject({ file: first, figure: 'effectiveRank', sentence });
+  });
 });

@@ -13,6 +13,7 @@ interface PretrainFlags {
   readonly recipe?: string;
   readonly data?: string[];
   readonly out?: string;
+  readonly init?: string;
   readonly steps?: number;
   readonly seed?: number;
   readonly device?: 'cpu' | 'cuda';
@@ -40,6 +41,10 @@ export function pretrainCommand(): Command {
       'folders, tar shards or lists of files (default: the photos of clothes that come with the program)',
     )
     .option('--out <folder>', 'the run folder to write')
+    .option(
+      '--init <file>',
+      'start from weights: .pth or safetensors of any kind that halfway import reads, or a run folder',
+    )
     .option('--steps <n>', "length of the training, instead of the recipe's", wholeNumber(1))
     .option('--seed <n>', 'seed of every random draw', wholeNumber())
     .addOption(deviceOption("where to train (default: the recipe's train.device, cpu unless it says otherwise)"))
@@ -54,6 +59,7 @@ export function pretrainCommand(): Command {
 Examples:
   halfway pretrain --recipe small/vicreg-rot --data photos --out runs/a
   halfway pretrain --recipe small/vicreg-rot --data shards/*.tar --out runs/b --steps 2000 --set model.imagePx=64
+  halfway pretrain --recipe small/vicreg-rot --data photos --init runs/a --out runs/c
   halfway pretrain --out runs/a --resume
   halfway pretrain --recipe paper/vicreg-rot --dry-run
 
@@ -76,17 +82,20 @@ async function run(flags: PretrainFlags): Promise<void> {
   if (job.data === undefined) say('no --data: training on the photos of clothes that come with the program');
   const { pretrain } = await import('../train/pretrain.js');
   const { data = shippedPhotos('train'), config, recipe } = job;
+  const isStarted = config.init.file !== undefined;
+  const judge = isStarted ? (await import('../eval/featureJudge.js')).featureJudge : undefined;
   const summary = await stoppable(({ signal }) =>
     pretrain({
       ...{ config, recipe, data, out, signal },
       resume: flags.resume === true,
       allowOtherEngine: flags.allowOtherEngine === true,
+      ...(judge && { judge }),
       onProgress: progressPrinter(config),
     }),
   );
-  const { steps, seconds, imagesPerSecond } = summary;
+  const { steps, seconds, imagesPerSecond, init } = summary;
   const text = `${steps} steps in ${durationText(seconds)}, ${imagesPerSecond.toFixed(0)} images/s; weights in ${summary.run}/export`;
-  printResult(summary, text, flags.json === true);
+  printResult(summary, init === undefined ? text : `${text}\n${init.sentence}`, flags.json === true);
 }
 
 /** Recipe, settings and data of the flags; what `--resume` is not told, it takes from the run. */
@@ -97,6 +106,7 @@ async function resolveJob(flags: PretrainFlags): Promise<Job> {
     ...(flags.steps === undefined ? [] : [`train.steps=${flags.steps}`]),
     ...(flags.seed === undefined ? [] : [`train.seed=${flags.seed}`]),
     ...(flags.device === undefined ? [] : [`train.device=${flags.device}`]),
+    ...(flags.init === undefined ? [] : [`init.file=${JSON.stringify(flags.init)}`]),
   ];
   if (flags.resume !== true || out === undefined) {
     if (recipe !== undefined) return { config: loadRecipe(recipe, settings), recipe, data };
@@ -109,18 +119,20 @@ async function resolveJob(flags: PretrainFlags): Promise<Job> {
   if (recipe !== undefined) return { config: loadRecipe(recipe, settings), recipe, data: paths };
   if (settings.length === 0) return { config: folder.config(), recipe: manifest.recipe, data: paths };
   throw new UsageError(
-    `--set, --steps, --seed, --device: need --recipe, got ${settings.join(' ')}; leave them out, a resumed run keeps its own settings`,
+    `--set, --steps, --seed, --device, --init: need --recipe, got ${settings.join(' ')}; leave them out, a resumed run keeps its own settings`,
   );
 }
 
 /** `--dry-run` */
 async function describeJob({ config }: Job, isJson: boolean): Promise<void> {
   const { derivedValues } = await import('../train/derived.js');
-  const derived = derivedValues(config);
-  const { parameters, ...numbers } = derived;
+  const { startWeights } = await import('../interop/startWeights.js');
+  const derived = derivedValues(config, await startWeights(config.init));
+  const { parameters, start = '', ...numbers } = derived;
   const lines = [
     ...Object.entries(numbers).map(([name, value]) => `# ${name}: ${value}`),
     ...Object.entries(parameters).map(([name, count]) => `# parameters, ${name}: ${count}`),
+    ...start.split('\n').flatMap((line) => (line === '' ? [] : [`# ${line}`])),
   ];
   printResult({ config, derived }, [configText(config), '# what follows from it', ...lines].join('\n'), isJson);
 }

@@ -6,6 +6,7 @@ import { configJsonSchema } from './parse.js';
 interface JsonSchema {
   readonly type?: string;
   readonly enum?: readonly unknown[];
+  readonly pattern?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly items?: JsonSchema;
   readonly prefixItems?: readonly JsonSchema[];
@@ -66,6 +67,8 @@ function valueOf(node: JsonSchema): fc.Arbitrary<unknown> {
       return fc.array(valueOf(node.items ?? {}), { minLength: 1, maxLength: 4 });
     case 'boolean':
       return fc.boolean();
+    case 'string':
+      return fc.stringMatching(new RegExp(node.pattern ?? '.'));
     case 'integer':
       return fc.integer({
         min: node.minimum ?? (node.exclusiveMinimum ?? 0) + 1,

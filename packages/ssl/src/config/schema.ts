@@ -215,6 +215,25 @@ const augment = z.strictObject({
     .describe('small crops that show small parts of the photo'),
 });
 
+const init = z.strictObject({
+  file: z
+    .string()
+    .regex(/./, 'must be the path of a file of weights')
+    .optional()
+    .describe(
+      "weights that the encoder starts from: .pth, safetensors, a run folder or an export; the command's --init sets it",
+    ),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be 64 digits of 0-9 and a-f')
+    .optional()
+    .describe('of that file: a run writes it into its config.yaml; where it is given, the file has to have it'),
+  headWarmupFraction: shareBelow1
+    .default(0.1)
+    .describe('from weights: share of the run over which the encoder is held still while new heads and decoders learn'),
+  lrMult: positive.max(1).default(0.1).describe("from weights: the encoder's learning rate over that of what is new"),
+});
+
 const optim = z.strictObject({
   algorithm: z.enum(['adamw', 'adam', 'lars', 'sgd']).default('adamw'),
   lr: positive.default(5e-4).describe('peak learning rate'),
@@ -343,6 +362,7 @@ export const configSchema = z.strictObject({
   decoder: decoder.prefault({}),
   transform: transform.prefault({}),
   augment: augment.prefault({}),
+  init: init.prefault({}),
   optim: optim.prefault({}),
   train: train.prefault({}),
   data: data.prefault({}),

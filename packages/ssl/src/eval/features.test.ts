@@ -5,7 +5,8 @@ import { Adapter } from '../models/adapter.js';
 import { evalContext, expectClose } from '../models/fixture.case.js';
 import { Vit, vitConfig } from '../models/vit.js';
 import { normalize } from '../transforms/pixels.js';
-import { encodePhotos, encoderBatch, featureFunction, type FrozenNetwork, type SquareChunk } from './features.js';
+import type { FrozenNetwork } from '../run/loadEncoder.js';
+import { encodePhotos, encoderBatch, featureFunction, type SquareChunk } from './features.js';
 
 function network(split: Partial<Config['split']> = {}): FrozenNetwork {
   const config = configSchema.parse({

@@ -6,29 +6,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { generator, noGrad, scope, tensor, type Tensor } from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
-import type { Config } from '../config/schema.js';
 import type { Squares } from '../data/squares.js';
-import type { Adapter } from '../models/adapter.js';
 import type { Encoder, Tokens } from '../models/encoder.js';
 import type { FeatureKind } from '../protocol/report.js';
+import type { FrozenNetwork } from '../run/loadEncoder.js';
 import { normalize } from '../transforms/pixels.js';
 
 /** Images f32 [B, 3, S, S] in [0, 1] to features f32 [B, D], without a graph. */
 export type FeatureFunction = (images: Tensor) => Tensor;
-
-/** What a feature function is made of. */
-export interface FrozenNetwork {
-  readonly encoder: Encoder;
-  readonly adapter: Adapter;
-  readonly config: Config;
-}
-
-/** Frees the weights of a network that is not needed any more. */
-export function disposeNetwork({ encoder, adapter }: FrozenNetwork): void {
-  for (const module of [encoder, adapter]) {
-    for (const weight of module.stateDict().values()) weight.dispose();
-  }
-}
 
 /** Rendered photos, as `renderSquares` makes them. */
 export type SquareChunk = Squares;

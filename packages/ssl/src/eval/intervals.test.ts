@@ -1,7 +1,7 @@
 import { loadSafetensors } from '@halfway/torch/io';
 import { describe, expect, it } from 'vitest';
 import { uniformStream } from '../transforms/philox.js';
-import { bootstrap, pairedTop1Difference, percentileInterval, wilsonInterval } from './intervals.js';
+import { bootstrap, jackknifeInterval, pairedTop1Difference, percentileInterval, wilsonInterval } from './intervals.js';
 import { imageSums, scoreOfSums } from './r2/score.js';
 
 const fixture = loadSafetensors(new URL('../../../../fixtures/eval.safetensors', import.meta.url).pathname).tensors;
@@ -12,6 +12,20 @@ function normals(seed: number): () => number {
   const draw = uniformStream(seed, 0, 0, 0, 'bootstrap');
   return () => Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw());
 }
+
+describe('jackknifeInterval', () => {
+  it("of a mean is Student's interval of the group means", () => {
+    // 10 groups of one value each: pseudo-values of the mean are the values themselves. R: t.test(1:10)$conf.int
+    const values = Array.from({ length: 10 }, (_, i) => i + 1);
+    const pseudoValues = values.map((value) => 10 * 5.5 - 9 * ((55 - value) / 9));
+    const { low, high } = jackknifeInterval(5.5, pseudoValues);
+    expect([low, high]).toEqual([expect.closeTo(3.334149, 6), expect.closeTo(7.665851, 6)]);
+  });
+
+  it('is for as many groups as its quantile', () => {
+    expect(() => jackknifeInterval(0, [1, 2])).toThrow('internal: jackknifeInterval: 2 groups');
+  });
+});
 
 describe('wilsonInterval', () => {
   it('equals the formula computed in numpy, at the ends too', () => {

@@ -65,6 +65,26 @@ export function percentileInterval(replicates: Float64Array): Interval {
   return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
 }
 
+/** Groups of photos of a jackknife. */
+export const NUM_JACKKNIFE_GROUPS = 10;
+
+/** 97.5 % quantile of Student's t with one degree of freedom fewer than there are groups. */
+const T_95 = 2.262157162740991;
+
+/**
+ * 95 % interval of a smooth statistic from the pseudo-values of a delete-a-group jackknife: estimate +- t s / sqrt(G), s their standard
+ * deviation. Source: Tukey 1958; Shao and Tu 1995, section 2.3.
+ * @param pseudoValues of the `NUM_JACKKNIFE_GROUPS` groups; differences of two encoders' for the interval of a paired difference
+ */
+export function jackknifeInterval(estimate: number, pseudoValues: readonly number[]): Interval {
+  const count = pseudoValues.length;
+  if (count !== NUM_JACKKNIFE_GROUPS) throw new RangeError(`internal: jackknifeInterval: ${count} groups`);
+  const mean = pseudoValues.reduce((sum, value) => sum + value, 0) / count;
+  const variance = pseudoValues.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+  const half = T_95 * Math.sqrt(variance / count);
+  return { low: estimate - half, high: estimate + half };
+}
+
 /** Wilson's 95 % interval of a share of right answers, in percent. Source: Wilson 1927, score interval. */
 export function wilsonInterval(numRight: number, total: number): Interval {
   if (total <= 0) throw new RangeError(`internal: wilsonInterval: total must be positive, got ${total}`);

@@ -7,6 +7,7 @@
 import { scope, tensor, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { BORDERS, type Border, type FeatureKind, type R2Parameter } from '../protocol/report.js';
+import type { FrozenNetwork } from '../run/loadEncoder.js';
 import type { Transformation } from '../transforms/transformation.js';
 import { idsOf, photosKey, type EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { checksumOf, type FeatureCache, type FeatureKey } from './featureCache.js';
@@ -16,7 +17,6 @@ import {
   featureFunction,
   type EncodedPhotos,
   type FeatureFunction,
-  type FrozenNetwork,
   type SquareChunk,
 } from './features.js';
 import type { ProgressListener } from './progress.js';

@@ -26,6 +26,9 @@ export interface Fitted {
   readonly tensor?: Tensor;
 }
 
+/** Of each tensor of the encoder and of the file, what became of it. */
+export type EncoderDiff = readonly Omit<Fitted, 'tensor'>[];
+
 /** Every tensor of the encoder, then those that only the file has. The encoder is left as it is. */
 export function fitWeights(encoder: Vit, tensors: ReadonlyMap<string, Tensor>): Fitted[] {
   const own = encoder.stateDict();

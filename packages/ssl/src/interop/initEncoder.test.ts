@@ -90,7 +90,7 @@ describe('initEncoder', () => {
       const ones = changed(dino, { 'blocks.0.ls1.gamma': torch.ones([8]) });
       expect(said(encoderFor(dino.tensors), ones)).toContain('unexpected  blocks.0.ls1.gamma: a LayerScale of 1');
       expect(() => initEncoder(encoderFor(dinov2.tensors, { layerScale: 0 }), dinov2)).toThrow(
-        'unfit       blocks.0.ls1.gamma, blocks.0.ls2.gamma, blocks.1.ls1.gamma and 1 more: not in the encoder',
+        'weights must fit the encoder, got layerScale 1 where it has 0; add --set model.layerScale=1',
       );
     });
   });
@@ -113,24 +113,26 @@ describe('initEncoder', () => {
     });
   });
 
-  it('copies nothing when the encoder is another, and says which settings fit', () => {
+  it('copies nothing when the encoder is another, and says in one line which settings fit', () => {
     torch.scope(() => {
-      const encoder = encoderFor(dinov2.tensors, { depth: 3, patch: 6 });
+      const encoder = encoderFor(dinov2.tensors, { depth: 3, patch: 6, imagePx: 18 });
       const before = encoder.stateDict();
       const copies = [...before.values()].map((tensor) => tensor.clone());
       const attempt = (): unknown => initEncoder(encoder, dinov2);
       expect(attempt).toThrow(DataError);
       expect(attempt).toThrow(
-        `${published('dinov2.pth')}: weights must fit the encoder, got these differences; set model.size=custom model.widthDim=8 ` +
-          'model.depth=2 model.ffn=mlp model.mlpRatio=2 model.patch=4 model.imagePx=12 model.numRegisters=0 model.layerScale=1 model.numHeads=?\n',
-      );
-      expect(attempt).toThrow(
-        'unfit       patch_embed.proj.weight: float32 [8, 3, 4, 4] in the file, float32 [8, 3, 6, 6] in the encoder',
-      );
-      expect(attempt).toThrow(
-        'unfit       blocks.2.norm1.weight, blocks.2.norm1.bias, blocks.2.attn.qkv.weight and 11 more: not in the file',
+        `${published('dinov2.pth')}: weights must fit the encoder, got depth 2 where it has 3, patch 4 where it has 6; ` +
+          'add --set model.size=custom --set model.widthDim=8 --set model.depth=2 --set model.numHeads=H --set model.patch=4 ' +
+          '--set model.imagePx=20, with the H attention heads of the file, which weights do not tell',
       );
       expect([...before.values()].every((tensor, i) => tensor.equal(present(copies[i])))).toBe(true);
+    });
+  });
+
+  it('wants no setting changed that does not matter: a grid, LayerScale and registers that the file lacks', () => {
+    torch.scope(() => {
+      const encoder = encoderFor(dino.tensors, { imagePx: 20, layerScale: 1, numRegisters: 1, mlpRatio: 1 });
+      expect(() => initEncoder(encoder, dino)).toThrow('got mlpRatio 2 where it has 1; add --set model.mlpRatio=2');
     });
   });
 

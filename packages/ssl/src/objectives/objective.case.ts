@@ -76,7 +76,7 @@ function uniformDraw(seed: number): () => number {
 export function stepParams(objective: Objective, step = 0, totalSteps = 10): StepParams {
   return {
     step,
-    ...{ lr: 1e-3, lastLayerLr: 1e-3, dropsLastLayerGradient: false, weightDecay: 0, clipNorm: 0 },
+    ...{ lr: 1e-3, lastLayerLr: 1e-3, encoderLr: 1e-3, dropsLastLayerGradient: false, weightDecay: 0, clipNorm: 0 },
     weights: objective.weightsAt(step, totalSteps),
     numbers: objective.numbersAt?.(step, totalSteps) ?? {},
     teacherMomentum: objective.teacher?.momentumAt(step, totalSteps) ?? 1,

@@ -6,6 +6,7 @@
  */
 import type { Tensor } from '@halfway/torch';
 import type { ForwardContext, Module } from '@halfway/torch/nn';
+import type { Encoder } from '../models/encoder.js';
 import type { DeviceBatch, PlanMasks, View, ViewRequest } from '../data/batch.js';
 import type { SplitTokens } from './split.js';
 
@@ -18,6 +19,8 @@ export interface StepParams {
   readonly lr: number;
   /** That of the heads' last layers; 0 while they are held still. */
   readonly lastLayerLr: number;
+  /** That of the encoder, where it started from weights; 0 while it is held still. */
+  readonly encoderLr: number;
   /** The last layers' gradients are dropped: the optimizer's state of them does not move either. */
   readonly dropsLastLayerGradient: boolean;
   readonly weightDecay: number;
@@ -59,8 +62,8 @@ export interface Objective {
   readonly planMasks?: PlanMasks;
   /** The student's split tokens of views, in another pass; of objectives that hide patches, for tasks that want whole views. */
   encode?(views: readonly View[], ctx: ForwardContext): readonly SplitTokens[];
-  /** Everything trainable, by the names under which it is checkpointed: encoder, adapter, heads, decoders. */
-  readonly network: Module;
+  /** Everything trainable, by the names under which it is checkpointed: encoder (which may start from weights), adapter, heads, decoders. */
+  readonly network: Module & { readonly encoder?: Encoder };
   readonly teacher?: Teacher;
   /** Weight of each term at a step of `totalSteps` (constants, warm-ups). */
   weightsAt(step: number, totalSteps: number): Readonly<Record<string, number>>;

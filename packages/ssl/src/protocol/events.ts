@@ -2,7 +2,7 @@
 
 /** `alarm` says what to change; `badPhoto` names a file that could not be read. */
 export type RunEventKind =
-  'start' | 'resume' | 'estimate' | 'checkpoint' | 'image' | 'alarm' | 'badPhoto' | 'stop' | 'finish';
+  'start' | 'resume' | 'figure' | 'estimate' | 'checkpoint' | 'image' | 'alarm' | 'badPhoto' | 'stop' | 'finish';
 
 export interface RunEvent {
   readonly step: number; // steps finished when it happened

@@ -1,5 +1,7 @@
 /** RUN/run.json: what a run is and how it stands. Version 1. Other tools read it. */
 
+import type { FeatureFigure, FigureChange } from './init.js';
+
 export const RUN_VERSION = 1;
 
 export type RunStatus = 'running' | 'interrupted' | 'failed' | 'finished';
@@ -35,6 +37,16 @@ export interface DataFingerprint {
   readonly hash: string; // sha256 over ids and sizes
 }
 
+/** A figure of the features (protocol/init.ts) before and after, and in words whether the new weights are better. */
+export interface InitSummary extends FigureChange {
+  readonly file: string;
+  readonly sha256: string;
+  readonly figure: FeatureFigure['kind'];
+  readonly before: number;
+  readonly after: number;
+  readonly sentence: string;
+}
+
 /** The last line of `halfway pretrain --json`. */
 export interface PretrainSummary {
   readonly run: string;
@@ -43,4 +55,6 @@ export interface PretrainSummary {
   readonly imagesPerSecond: number;
   readonly parameters: number;
   readonly final: Readonly<Record<string, number>>;
+  /** Of a run that started from weights and measured them. */
+  readonly init?: InitSummary;
 }

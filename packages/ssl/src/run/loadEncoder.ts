@@ -13,10 +13,14 @@ import { checkpointSteps } from './checkpoint.js';
 import { exportedTensors } from './exportedTensors.js';
 import { RunFolder } from './runFolder.js';
 
-export interface LoadedEncoder {
+/** Encoder and adapter, and the configuration that they are of. */
+export interface FrozenNetwork {
   readonly encoder: Encoder;
   readonly adapter: Adapter;
   readonly config: Config;
+}
+
+export interface LoadedEncoder extends FrozenNetwork {
   readonly runDir: string | undefined; // of a run; undefined for a file of weights
   readonly source: string; // for people
 }
@@ -30,18 +34,12 @@ export interface LoadedEncoder {
 export function loadEncoder(source: string, { random }: { random?: number } = {}): LoadedEncoder {
   const isRun = existsSync(source) && statSync(source).isDirectory();
   const config = isRun ? RunFolder.open(source).config() : exportedConfig(source);
-  const rng = generator(random ?? 0);
-  const encoder = createEncoder(config.model, rng);
-  const adapter = new Adapter(encoder.widthDim, config.split.dim, rng);
-  rng.dispose();
   const runDir = isRun ? source : undefined;
-  if (random !== undefined) return { encoder, adapter, config, runDir, source: `untrained, seed ${random}` };
+  if (random !== undefined) return { ...drawn(config, random), runDir, source: `untrained, seed ${random}` };
   const { path, description } = isRun ? newestModel(source) : { path: source, description: source };
   const { tensors } = loadSafetensors(path);
   try {
-    const exported = exportedTensors(tensors, config.eval.weights);
-    encoder.loadStateDict(below(exported, 'encoder.'));
-    adapter.loadStateDict(below(exported, 'adapter.'));
+    return { ...frozenCopy(config, tensors), runDir, source: description };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(
@@ -50,7 +48,34 @@ export function loadEncoder(source: string, { random }: { random?: number } = {}
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();
   }
-  return { encoder, adapter, config, runDir, source: description };
+}
+
+/**
+ * A copy, on the CPU, of the encoder and adapter that a model would export.
+ * @param model by the names of a checkpoint
+ * Throws StateDictError when it is not of this configuration.
+ */
+export function frozenCopy(config: Config, model: ReadonlyMap<string, Tensor>): FrozenNetwork {
+  const network = drawn(config, 0);
+  const exported = exportedTensors(model, config.eval.weights);
+  network.encoder.loadStateDict(below(exported, 'encoder.'));
+  network.adapter.loadStateDict(below(exported, 'adapter.'));
+  return network;
+}
+
+/** Frees the weights of a network that is not needed any more. */
+export function disposeNetwork({ encoder, adapter }: FrozenNetwork): void {
+  for (const module of [encoder, adapter]) {
+    for (const weight of module.stateDict().values()) weight.dispose();
+  }
+}
+
+function drawn(config: Config, seed: number): FrozenNetwork {
+  const rng = generator(seed);
+  const encoder = createEncoder(config.model, rng);
+  const adapter = new Adapter(encoder.widthDim, config.split.dim, rng);
+  rng.dispose();
+  return { encoder, adapter, config };
 }
 
 function newestModel(runDir: string): { path: string; description: string } {

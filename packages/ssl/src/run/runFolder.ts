@@ -18,10 +18,13 @@ import type { Config } from '../config/schema.js';
 import { RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import type { RunEvent } from '../protocol/events.js';
+import type { InitReport } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type RunManifest } from '../protocol/run.js';
 import { diskError, writeAtomic } from './files.js';
 import { isLeftLocked } from './lock.js';
+
+const INIT_REPORT = 'reports/init.json';
 
 /** Paths and small files of one run. Checkpoints are in checkpoint.ts. */
 export class RunFolder {
@@ -76,6 +79,16 @@ export class RunFolder {
 
   writeManifest(manifest: RunManifest): void {
     writeAtomic(join(this.path, 'run.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  }
+
+  /** reports/init.json, of a run that started from weights and measured them; undefined of others. */
+  initReport(): InitReport | undefined {
+    const path = join(this.path, INIT_REPORT);
+    return existsSync(path) ? (parseJson(path, readFileSync(path, 'utf8')) as InitReport) : undefined;
+  }
+
+  writeInitReport(report: InitReport): void {
+    writeAtomic(join(this.path, INIT_REPORT), `${JSON.stringify(report)}\n`);
   }
 
   appendMetrics(row: MetricRow): void {

@@ -2,49 +2,64 @@
 import { generator } from '@halfway/torch';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
+import type { LoadedWeights } from '../interop/loadWeights.js';
 import { createObjective } from '../objectives/create.js';
-import { peakLr, warmupSteps } from './schedule.js';
+import { headWarmupSteps, peakLr, warmupSteps } from './schedule.js';
+import { startFrom } from './start.js';
 
 export interface DerivedValues {
   readonly steps: number;
   readonly warmupSteps: number;
   readonly peakLr: number;
+  /** Of a run that starts from weights: steps over which the encoder is held, and its rate at the peak. */
+  readonly headWarmupSteps?: number;
+  readonly encoderPeakLr?: number;
   readonly imagesSeen: number;
   readonly gridPatches: number;
   readonly tokens: number; // class token, registers and patches
   readonly invariantDim: number;
   /** Parameters in training, by part; encoder and adapter are what is exported. */
   readonly parameters: Readonly<Record<string, number>>;
+  /** Where the weights came from that it starts from, and what became of each. */
+  readonly start?: string;
 }
 
 /**
  * Builds the network to count its parameters, and thereby checks all its shapes.
- * @throws ConfigError
+ * @param weights of `init.file`
+ * @throws ConfigError, and DataError for weights that do not fit
  */
-export function derivedValues(config: Config): DerivedValues {
-  const { model, split, train } = config;
+export function derivedValues(config: Config, weights?: LoadedWeights): DerivedValues {
+  const { model, split, train, init } = config;
   const gridPatches = model.imagePx / patchPx(model);
   return {
     steps: train.steps,
     warmupSteps: warmupSteps(config),
     peakLr: peakLr(config),
+    ...(init.file !== undefined && {
+      headWarmupSteps: headWarmupSteps(config),
+      encoderPeakLr: init.lrMult * peakLr(config),
+    }),
     imagesSeen: train.steps * train.batch,
     gridPatches,
     tokens: gridPatches ** 2 + 1 + (model.kind === 'vit' ? model.numRegisters : 0),
     invariantDim: split.dim - split.equivariantDim,
-    parameters: countParameters(config),
+    ...ofNetwork(config, weights),
   };
 }
 
-function countParameters(config: Config): Record<string, number> {
+function ofNetwork(config: Config, weights: LoadedWeights | undefined): Pick<DerivedValues, 'parameters' | 'start'> {
   const rng = generator(config.train.seed);
-  const { network } = createObjective(config, rng);
+  const objective = createObjective(config, rng);
+  const { network } = objective;
   rng.dispose();
+  const start = weights && startFrom(objective, weights, config.model);
   const counts: Record<string, number> = {};
   for (const [name, parameter] of network.namedParameters()) {
     const [part = name] = name.split('.');
     counts[part] = (counts[part] ?? 0) + parameter.numel;
   }
   for (const tensor of network.stateDict().values()) tensor.dispose();
-  return { ...counts, total: Object.values(counts).reduce((sum, count) => sum + count, 0) };
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  return { parameters: { ...counts, total }, ...(start !== undefined && { start }) };
 }

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.js';
 import { durationText } from '../duration.js';
 import type { Objective } from '../objectives/objective.js';
 import type { EngineFingerprint, RunManifest } from '../protocol/run.js';
+import { headWarmupSteps, peakLr } from './schedule.js';
 
 /** Model, objective, data, optimizer and engine, a line each. */
 export function headerText(runDir: string, config: Config, manifest: RunManifest, objective: Objective): string {
@@ -16,6 +17,7 @@ export function headerText(runDir: string, config: Config, manifest: RunManifest
     `model     ${encoderName(model)}, patch ${patchPx(model)} px, ${(parameters / 1e6).toFixed(2)} M parameters in training`,
     `objective ${config.objective}; ${taskText(config.recon)}`,
     `data      ${data.numImages} photos of ${data.paths.join(', ')}; views ${views}; batch ${train.batch}`,
+    ...(config.init.file === undefined ? [] : [`start     ${startText(config)}`]),
     `optimizer ${optim.algorithm}, lr ${optim.lr}, weight decay ${decayText(optim)}, clip ${clipText(optim)}`,
     `engine    libtorch ${engine.libtorch}, ${deviceText(engine)}, ${engine.threads} threads, ${precisionText(engine)}`,
   ].join('\n');
@@ -26,6 +28,14 @@ function taskText({ target, of, concat, intermediates, includeFinal, lambda, fil
   const states = `${intermediates} states${includeFinal ? ' and the last' : ''}${concat === 'cross_attention' ? ' by cross-attention' : ''}`;
   const what = of === 'theta' ? 'regression of theta' : `reconstruction of ${states}`;
   return `${what}, ${target}, lambda ${lambda}, fill ${fill}`;
+}
+
+/** How an encoder from weights is trained. */
+function startText(config: Config): string {
+  const { init } = config;
+  const held = headWarmupSteps(config);
+  const rate = `lr ${Number((init.lrMult * peakLr(config)).toPrecision(3))} (init.lrMult ${init.lrMult})`;
+  return `from ${init.file}; encoder held for ${held} steps while the rest learns, then at ${rate}`;
 }
 
 function decayText({ weightDecay, weightDecayEnd }: Config['optim']): string {

@@ -171,6 +171,9 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['augment.blurProb', '[0, 0]', 'augment.blurSigmaPx=[40, 60]'],
   ['augment.blurSigmaPx', '[40, 60]'],
   ['augment.solarizeProb', '[1, 1]'],
+  ['init.file', 'weights.pth'], // the file is read before the steps, and trained at other rates
+  ['init.headWarmupFraction', '0.5', 'init.file=weights.pth'],
+  ['init.lrMult', '0.5', 'init.file=weights.pth'],
   ['optim.algorithm', 'sgd'],
   ['optim.lr', '0.01'],
   ['optim.lrPer256', 'true'],
@@ -207,6 +210,9 @@ const OF_AN_EVALUATION = [
   'eval.knnK',
   'eval.features',
 ];
+
+/** What the file is compared with before it is read (interop/startWeights.test.ts). */
+const OF_A_START = ['init.sha256'];
 
 /** Which of two encoders a run writes out, after its steps (run/exportedTensors.ts). */
 const OF_AN_EXPORT = ['eval.weights'];
@@ -296,7 +302,7 @@ function watched<T extends object>(tree: T, prefix: string, read: Set<string>): 
 
 describe('every key', () => {
   it('of the schema is in one of these tests', () => {
-    const keys = [...TWO_STEPS.map(([key]) => key), ...OF_A_RUN, ...OF_AN_EVALUATION, ...OF_AN_EXPORT];
+    const keys = [...TWO_STEPS.map(([key]) => key), ...OF_A_RUN, ...OF_AN_EVALUATION, ...OF_A_START, ...OF_AN_EXPORT];
     expect(keys.sort()).toEqual(leafKeys().sort());
   });
 

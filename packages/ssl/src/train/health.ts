@@ -4,7 +4,7 @@
  */
 import { scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
-import { effectiveRank, featureStd } from '../objectives/health.js';
+import { effectiveRank, featureStd } from '../models/health.js';
 import type { MetricRow } from '../protocol/metrics.js';
 
 // A healthy run of any objective here lies far above these; see docs/log.md for the figures of whole runs.

@@ -82,6 +82,30 @@ describe('parameterGroups', () => {
       expect(scale('head.mlp.weight')).toBe(1);
     });
   });
+
+  it('sets an encoder from weights apart, whose rate is its own, whatever its layers have', () => {
+    torch.scope(() => {
+      const groups = groupsOf('init.file=weights.pth');
+      expect(groups['encoder.blocks.0.weight']).toEqual(['encoder.decay', 1, 1]);
+      expect(groups['head.mlp.weight']).toEqual(['network.decay', 1, 1]);
+      const settings = ['optim.layerDecay=0.5', 'optim.patchEmbedLrMult=0.2'];
+      const ratesOf = (...more: string[]): Record<string, string> =>
+        Object.fromEntries(
+          parameterGroups(new Network(), tinyConfig(...settings, ...more)).map(({ name, rate }) => [name, rate]),
+        );
+      const heads = { 'lastLayer.decay': 'lastLayerLr', 'decoders.decay': 'lr', 'decoders.plain': 'lr' };
+      const network = { 'network.decay': 'lr', 'network.plain': 'lr' };
+      const layers = ['layer0.plain', 'patchEmbed.decay', 'patchEmbed.plain'].concat(
+        ['layer1', 'layer2'].flatMap((layer) => [`${layer}.decay`, `${layer}.plain`]),
+      );
+      const of = (rate: string, names: string[]): object => Object.fromEntries(names.map((name) => [name, rate]));
+      expect(ratesOf()).toEqual({ ...heads, ...network, ...of('lr', layers) });
+      expect(ratesOf('init.file=weights.pth')).toEqual({
+        ...{ ...heads, ...network },
+        ...of('encoderLr', [...layers, 'encoder.plain']), // its last norm
+      });
+    });
+  });
 });
 
 describe('clippedTogether', () => {

@@ -2,11 +2,14 @@
 import type { Module, Parameter } from '@halfway/torch/nn';
 import type { ParameterGroup } from '@halfway/torch/optim';
 import type { Config } from '../config/schema.js';
+import type { StepParams } from '../objectives/objective.js';
+
+/** A group, and which of a step's learning rates it follows. */
+export interface TrainedGroup extends ParameterGroup {
+  readonly rate: keyof Pick<StepParams, 'lr' | 'lastLayerLr' | 'encoderLr'>;
+}
 
 type Named = readonly [name: string, parameter: Parameter];
-
-/** The group of the heads' last layers, which may be held still at the start. */
-export const LAST_LAYER = 'lastLayer';
 
 /**
  * A group for every part with a learning rate of its own, with weight decay (factor 1) and without (0). Biases and norms have no
@@ -14,27 +17,31 @@ export const LAST_LAYER = 'lastLayer';
  *
  * Parts: `decoders`; `lastLayer`, the last layers of heads; with `optim.layerDecay` below 1 the encoder's `layer0` (positions,
  * tokens, patch embedding) to `layerL` (its last block), at decay^(L + 1 - i) of the rate; `patchEmbed`, where it has a
- * rate of its own; `network`, the rest. Sources: DINO utils.py, get_params_groups; DINOv2 utils/param_groups.py.
+ * rate of its own; `encoder`, the rest of one that started from weights; `network`, all other. Sources: DINO utils.py,
+ * get_params_groups; DINOv2 utils/param_groups.py.
  */
-export function parameterGroups(network: Module, { optim, decoder }: Config): ParameterGroup[] {
+export function parameterGroups(network: Module, { optim, decoder, init }: Config): TrainedGroup[] {
   const named = network.namedParameters();
   const depth = new Set(named.flatMap(([name]) => /^encoder\.blocks\.(\d+)\./.exec(name)?.[1] ?? [])).size;
-  const partOf = (name: string): { readonly part: string; readonly lrScale: number } => {
-    if (name.startsWith('decoders.')) return { part: 'decoders', lrScale: decoder.lrMult };
-    if (isLastLayer(name)) return { part: LAST_LAYER, lrScale: 1 };
+  const partOf = (name: string): Pick<TrainedGroup, 'rate'> & { readonly part: string; readonly lrScale: number } => {
+    if (name.startsWith('decoders.')) return { part: 'decoders', rate: 'lr', lrScale: decoder.lrMult };
+    if (isLastLayer(name)) return { part: 'lastLayer', rate: 'lastLayerLr', lrScale: 1 };
+    const hasStart = init.file !== undefined && name.startsWith('encoder.');
+    const rate = hasStart ? 'encoderLr' : 'lr';
     const layer = layerOf(name, depth);
     const lrScale = optim.layerDecay ** (depth + 1 - layer);
     if (name.startsWith('encoder.patch_embed.') && optim.patchEmbedLrMult !== 1) {
-      return { part: 'patchEmbed', lrScale: lrScale * optim.patchEmbedLrMult };
+      return { part: 'patchEmbed', rate, lrScale: lrScale * optim.patchEmbedLrMult };
     }
-    return { part: lrScale === 1 ? 'network' : `layer${layer}`, lrScale };
+    if (lrScale !== 1) return { part: `layer${layer}`, rate, lrScale };
+    return { part: hasStart ? 'encoder' : 'network', rate, lrScale };
   };
-  const groups = new Map<string, { lrScale: number; weightDecay: number; parameters: Parameter[] }>();
+  const groups = new Map<string, Omit<TrainedGroup, 'name' | 'parameters'> & { readonly parameters: Parameter[] }>();
   for (const [name, parameter] of named) {
-    const { part, lrScale } = partOf(name);
+    const { part, ...rates } = partOf(name);
     const weightDecay = isDecayed([name, parameter], optim.decayTokens) ? 1 : 0;
     const key = `${part}.${weightDecay === 1 ? 'decay' : 'plain'}`;
-    const group = groups.get(key) ?? { lrScale, weightDecay, parameters: [] };
+    const group = groups.get(key) ?? { ...rates, weightDecay, parameters: [] };
     group.parameters.push(parameter);
     groups.set(key, group);
   }

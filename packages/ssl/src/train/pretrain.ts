@@ -2,8 +2,10 @@
 import type { Config } from '../config/schema.js';
 import { DecodePool } from '../data/decode/decodePool.js';
 import type { RunEvent } from '../protocol/events.js';
+import type { FeatureFigure, FigureChange } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { PretrainSummary } from '../protocol/run.js';
+import type { FrozenNetwork } from '../run/loadEncoder.js';
 
 export { InterruptedError } from './interruptedError.js';
 
@@ -17,9 +19,18 @@ export interface PretrainOptions {
   readonly resume?: boolean;
   /** Goes on although the engine differs from the one that began: other bits, said in the run's events. */
   readonly allowOtherEngine?: boolean;
+  /** Measures what features are worth: with it, a run that starts from weights says at its end whether it made better ones. */
+  readonly judge?: FeatureJudge;
   readonly onProgress?: (progress: PretrainProgress) => void;
   /** Stops after the step at hand, with a checkpoint. */
   readonly signal?: AbortSignal;
+}
+
+/** Evaluation's `featureJudge`, as training sees it. */
+export interface FeatureJudge {
+  /** What the network's features of these photos are worth. */
+  measure(network: FrozenNetwork, data: readonly string[]): Promise<FeatureFigure>;
+  compare(before: FeatureFigure, after: FeatureFigure): FigureChange;
 }
 
 /** What a caller is told while it runs. */

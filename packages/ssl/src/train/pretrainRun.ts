@@ -10,12 +10,15 @@ import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
 import type { Source } from '../data/sources/source.js';
 import { RunError } from '../errors.js';
+import { type StartWeights, startWeights } from '../interop/startWeights.js';
 import type { RunEvent } from '../protocol/events.js';
+import { type FeatureFigure, INIT_VERSION } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type EngineFingerprint, type PretrainSummary, type RunManifest } from '../protocol/run.js';
 import { readLatestCheckpoint, removePartialCheckpoints, writeCheckpoint } from '../run/checkpoint.js';
 import type { Checkpoint, UnloggedSteps } from '../run/checkpoint.js';
 import { exportBackbone } from '../run/exportBackbone.js';
+import { disposeNetwork, frozenCopy } from '../run/loadEncoder.js';
 import { lockRun } from '../run/lock.js';
 import { RunFolder } from '../run/runFolder.js';
 import { headerText, paceText } from './describe.js';
@@ -24,15 +27,18 @@ import { FixedPhotos } from './fixedPhotos.js';
 import { Alarms } from './health.js';
 import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
-import type { PretrainOptions, PretrainProgress } from './pretrain.js';
+import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrain.js';
 import { requireResumable } from './resume.js';
+import { figureText, startFrom, verdictText } from './start.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
 import { summarize } from './summary.js';
 
 /** Trains and exports, with a pool of decode processes that the caller closes. */
 export async function pretrainOn(pool: DecodePool, options: PretrainOptions): Promise<PretrainSummary> {
-  const { config, out } = options;
+  const { out } = options;
   const source = openSource(options.data);
+  const start = options.resume === true ? undefined : await startWeights(options.config.init); // a resumed run has them already
+  const config = start === undefined ? options.config : identified(options.config, start);
   const folder = options.resume === true ? RunFolder.open(out) : RunFolder.create(out, config);
   const unlock = lockRun(out);
   try {
@@ -40,11 +46,16 @@ export async function pretrainOn(pool: DecodePool, options: PretrainOptions): Pr
     if (previous !== undefined) requireResumable(previous, folder.config(), config, source);
     if (previous?.status === 'finished') return summaryOf(folder, config, previous);
     removePartialCheckpoints(out);
-    return await new PretrainRun(options, pool, folder, source, previous).run();
+    return await new PretrainRun({ ...options, config }, pool, folder, source, { previous, start }).run();
   } finally {
     unlock();
     folder.discardUnlessBegun();
   }
+}
+
+/** The configuration that says which file its weights were. */
+function identified(config: Config, { sha256 }: StartWeights): Config {
+  return { ...config, init: { ...config.init, sha256 } };
 }
 
 class PretrainRun {
@@ -56,6 +67,8 @@ class PretrainRun {
   readonly #alarms = new Alarms();
   readonly #engine: EngineFingerprint;
   readonly #state: TrainState;
+  /** What was read of the weights that the run starts from, and what became of them. */
+  readonly #startText: string | undefined;
   readonly #startStep: number;
   readonly #unlogged: UnloggedSteps;
   #manifest: RunManifest;
@@ -67,7 +80,7 @@ class PretrainRun {
     pool: DecodePool,
     folder: RunFolder,
     source: Source,
-    previous: RunManifest | undefined,
+    { previous, start }: { readonly previous: RunManifest | undefined; readonly start: StartWeights | undefined },
   ) {
     this.#options = options;
     this.#config = options.config;
@@ -78,6 +91,7 @@ class PretrainRun {
     this.#engine = prepareEngine(this.#config, checkpoint?.engine);
     if (checkpoint !== undefined) this.#requireSameEngine(checkpoint);
     this.#state = createTrainState(this.#config, this.#engine.computeDtype);
+    this.#startText = start && this.#startFrom(start);
     this.#startStep = checkpoint?.step ?? 0;
     this.#hasBegun = previous !== undefined;
     this.#unlogged = checkpoint?.unlogged ?? { names: [], rows: [] };
@@ -105,16 +119,19 @@ class PretrainRun {
     this.#tryCheckpoint();
     const photos = await FixedPhotos.load(this.#pool, this.#source, this.#config, this.#state.objective);
     try {
+      const header = headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective);
+      const text = this.#startText === undefined ? header : `${header}\n${this.#startText}`;
+      this.#progress({ kind: 'header', text });
+      const before = await this.#measureStart();
       const feed = this.#startFeed();
       torch.scope(() => torch.noGrad(() => photos.look(this.#state)));
       this.#writeManifest({});
-      const text = headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective);
       this.#folder.log(`\n${text}`);
-      this.#progress({ kind: 'header', text });
       const left = `${this.#config.train.steps - this.#startStep} steps to go`;
       if (this.#startStep === 0) this.#event('start', `starts, ${left}`);
       else this.#event('resume', `goes on, ${left}`);
-      return this.#end(await this.#train(photos, feed));
+      if (before !== undefined) this.#event('figure', `${figureText(before)}, before training`);
+      return await this.#end(await this.#train(photos, feed));
     } catch (error) {
       if (this.#hasBegun && !(error instanceof InterruptedError)) this.#noteFailure(error);
       throw error;
@@ -129,6 +146,47 @@ class PretrainRun {
     this.#checkpoint(0, this.#unlogged);
     const { model, optimizer } = readLatestCheckpoint(this.#folder.path);
     for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
+  }
+
+  #startFrom(start: StartWeights): string {
+    const text = startFrom(this.#state.objective, start, this.#config.model);
+    for (const tensor of start.tensors.values()) tensor.dispose();
+    return text;
+  }
+
+  /** What the features of the weights that the run starts from are worth, kept with the run: when it goes on, their file may be gone. */
+  async #measureStart(): Promise<FeatureFigure | undefined> {
+    const { judge } = this.#options;
+    const { file, sha256 } = this.#config.init;
+    if (judge === undefined || file === undefined || sha256 === undefined || this.#startStep > 0) return undefined;
+    const before = await this.#measure(judge);
+    this.#folder.writeInitReport({ version: INIT_VERSION, weights: { file, sha256 }, before });
+    return before;
+  }
+
+  /** Whether the run made better features than those it started from. */
+  async #measureEnd(): Promise<void> {
+    const { judge } = this.#options;
+    const report = this.#folder.initReport();
+    if (judge === undefined || report === undefined) return;
+    const after = await this.#measure(judge);
+    const change = judge.compare(report.before, after);
+    this.#folder.writeInitReport({
+      ...report,
+      end: { after, ...change, sentence: verdictText(report, after, change) },
+    });
+    this.#event('figure', `${figureText(after)}, after training`);
+  }
+
+  /** What the features that are exported are worth, on the photos of the run. */
+  async #measure(judge: FeatureJudge): Promise<FeatureFigure> {
+    const network = torch.scope(() => frozenCopy(this.#config, this.#state.model.stateDict()));
+    try {
+      for (const module of [network.encoder, network.adapter]) module.to(this.#config.train.device);
+      return await judge.measure(network, this.#options.data);
+    } finally {
+      disposeNetwork(network);
+    }
   }
 
   /** What decides the pixels of a batch, beside the photos. */
@@ -178,7 +236,7 @@ class PretrainRun {
     }
   }
 
-  #end(finished: number): PretrainSummary {
+  async #end(finished: number): Promise<PretrainSummary> {
     const { steps } = this.#config.train;
     exportBackbone(this.#folder.path, this.#state.model, this.#config);
     if (finished < steps) {
@@ -188,6 +246,7 @@ class PretrainRun {
         `pretrain: stopped at step ${finished} of ${steps}, saved in ${this.#folder.path}; the same command with --resume goes on`,
       );
     }
+    await this.#measureEnd();
     this.#writeManifest({ status: 'finished', step: finished });
     this.#event('finish', 'finished');
     return summaryOf(this.#folder, this.#config, this.#manifest);
@@ -257,5 +316,6 @@ class PretrainRun {
 }
 
 function summaryOf(folder: RunFolder, { train }: Config, { step, parameters }: RunManifest): PretrainSummary {
-  return summarize({ path: folder.path, steps: step, parameters, batch: train.batch }, folder.metrics());
+  const run = { path: folder.path, steps: step, parameters, batch: train.batch };
+  return summarize(run, folder.metrics(), folder.initReport());
 }

@@ -53,7 +53,15 @@ describe('stepParams', () => {
       const objective = createObjective(config, torch.generator(0));
       const lr = 0.5 - 0.125 * (1 - Math.cos((Math.PI * 2) / 18));
       expect(stepParams(4, config, objective)).toEqual({
-        ...{ step: 4, lr, lastLayerLr: lr, dropsLastLayerGradient: false, weightDecay: 0.05, clipNorm: 3 },
+        ...{
+          step: 4,
+          lr,
+          lastLayerLr: lr,
+          encoderLr: lr,
+          dropsLastLayerGradient: false,
+          weightDecay: 0.05,
+          clipNorm: 3,
+        },
         weights: { invariance: 10, variance: 10, covariance: 1, recon: 1 },
         ...{ numbers: {}, teacherMomentum: 1 },
       });
@@ -82,6 +90,24 @@ describe('stepParams', () => {
         expect.closeTo(0.04, 12),
         expect.closeTo(0.22, 12),
       ]);
+    });
+  });
+
+  it('of an encoder from weights: held still, then its share of a schedule that begins there and ends with the run', () => {
+    torch.scope(() => {
+      const settings = ['train.steps=20', 'optim.lr=0.5', 'optim.minLr=0.1', 'init.headWarmupFraction=0.5'];
+      const at = (step: number, ...more: string[]): StepParams => {
+        const config = tinyConfig(...settings, 'init.lrMult=0.2', ...more);
+        return stepParams(step, config, createObjective(config, torch.generator(0)));
+      };
+      const file = 'init.file=weights.pth';
+      expect(at(9, file)).toMatchObject({ lr: expect.any(Number) as number, encoderLr: 0 });
+      const rates = [10, 11, 15, 19].map((step) => at(step, file).encoderLr);
+      const rest = { base: 0.5, final: 0.1, total: 10, warmup: 1 };
+      expect(rates).toEqual([0, 1, 5, 9].map((step) => 0.2 * warmupCosine(step, rest)));
+      expect(rates[1]).toBe(0.1); // the peak
+      for (const step of [0, 9, 15]) expect(at(step).encoderLr).toBe(at(step).lr);
+      expect(at(15, file).lr).toBe(at(15).lr);
     });
   });
 

@@ -26,17 +26,26 @@ export function warmupSteps({ optim, train }: Config): number {
   return Math.round(optim.warmupFraction * train.steps);
 }
 
+/**
+ * Steps over which an encoder that started from weights is held still: what is new reads it badly at first, and would send it gradients
+ * that undo what it knows.
+ */
+export function headWarmupSteps({ init, train }: Config): number {
+  return init.file === undefined ? 0 : Math.round(init.headWarmupFraction * train.steps);
+}
+
 /** Everything that step `step` (0-based) is told. */
 export function stepParams(step: number, config: Config, objective: Objective): StepParams {
   const { optim, train } = config;
   const { steps: total } = train;
-  const lr = warmupCosine(step, { base: peakLr(config), final: optim.minLr, total, warmup: warmupSteps(config) });
+  const lr = lrAt(step, config);
   const { weightDecay, weightDecayEnd = weightDecay } = optim;
   const holdsLastLayer = step < Math.round(optim.freezeLastLayerFraction * total);
   return {
     step,
     lr,
     lastLayerLr: holdsLastLayer && optim.freezeLastLayerBy === 'zero_lr' ? 0 : lr,
+    encoderLr: encoderLrAt(step, config),
     dropsLastLayerGradient: holdsLastLayer && optim.freezeLastLayerBy === 'dropping_gradient',
     weightDecay: warmupCosine(step, { base: weightDecay, final: weightDecayEnd, total, warmup: 0 }),
     clipNorm: optim.clipNorm,
@@ -44,4 +53,21 @@ export function stepParams(step: number, config: Config, objective: Objective): 
     numbers: objective.numbersAt?.(step, total) ?? {},
     teacherMomentum: objective.teacher?.momentumAt(step, total) ?? 1,
   };
+}
+
+function lrAt(step: number, config: Config): number {
+  const { optim, train } = config;
+  return warmupCosine(step, {
+    ...{ base: peakLr(config), final: optim.minLr, total: train.steps },
+    warmup: warmupSteps(config),
+  });
+}
+
+/** Of an encoder from weights: 0 while it is held, then `init.lrMult` of the whole schedule, warm-up included, in what is left. */
+function encoderLrAt(step: number, config: Config): number {
+  const { init, train } = config;
+  if (init.file === undefined) return lrAt(step, config);
+  const held = headWarmupSteps(config);
+  if (step < held) return 0;
+  return init.lrMult * lrAt(step - held, { ...config, train: { ...train, steps: train.steps - held } });
 }

@@ -9,7 +9,7 @@ import { CheckpointTape, type EncoderContext } from '../models/checkpointTape.js
 import { createObjective } from '../objectives/create.js';
 import type { Objective, ObjectiveState } from '../objectives/objective.js';
 import type { Checkpoint } from '../run/checkpoint.js';
-import { clippedTogether, isLastLayer, LAST_LAYER, parameterGroups } from './parameterGroups.js';
+import { clippedTogether, isLastLayer, parameterGroups, type TrainedGroup } from './parameterGroups.js';
 
 const OBJECTIVE_PREFIX = 'objective.';
 
@@ -40,8 +40,7 @@ export interface TrainState {
   readonly lastLayers: readonly Parameter[];
   readonly followed: Followed | undefined;
   readonly optimizer: Optimizer;
-  /** Names of the optimizer's groups, and whether each holds last layers of heads. */
-  readonly groups: readonly { readonly name: string; readonly isLastLayer: boolean }[];
+  readonly groups: readonly TrainedGroup[];
   readonly context: TrainingContext & EncoderContext;
   /** Detached and in no scope; replaced by every step. */
   objectiveState: ObjectiveState;
@@ -71,7 +70,7 @@ export function createTrainState(
     lastLayers: network.namedParameters().flatMap(([name, parameter]) => (isLastLayer(name) ? [parameter] : [])),
     followed: teacher && followed(network, teacher.network),
     optimizer: createOptimizer(groups, config),
-    groups: groups.map(({ name }) => ({ name, isLastLayer: name.startsWith(`${LAST_LAYER}.`) })),
+    groups,
     context: {
       train: true,
       rng: device === 'cpu' ? rng : torch.generator(seed, device),

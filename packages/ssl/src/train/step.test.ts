@@ -25,7 +25,7 @@ function stateOf(
 }
 
 function paramsOf({ objective }: TrainState, change: Partial<StepParams> = {}): StepParams {
-  return { ...stepParams(objective), lr: 0.01, lastLayerLr: 0.01, weightDecay: 0.1, ...change };
+  return { ...stepParams(objective), lr: 0.01, lastLayerLr: 0.01, encoderLr: 0.01, weightDecay: 0.1, ...change };
 }
 
 function batchOf({ objective }: TrainState): DeviceBatch {

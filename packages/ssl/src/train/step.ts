@@ -55,8 +55,8 @@ function clipGradients(lists: TrainState['clipped'], maxNorm: number): Tensor {
 }
 
 /** The learning rate of each group of the optimizer. */
-function ratesOf({ groups }: TrainState, { lr, lastLayerLr }: StepParams): Record<string, number> {
-  return Object.fromEntries(groups.map(({ name, isLastLayer }) => [name, isLastLayer ? lastLayerLr : lr]));
+function ratesOf({ groups }: TrainState, params: StepParams): Record<string, number> {
+  return Object.fromEntries(groups.map(({ name, rate }) => [name, params[rate]]));
 }
 
 /** sum over terms of weight * term, f32 []. */

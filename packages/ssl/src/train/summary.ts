@@ -1,6 +1,7 @@
 /** A run in the few numbers that scripts read. */
 import type { MetricRow } from '../protocol/metrics.js';
-import type { PretrainSummary } from '../protocol/run.js';
+import type { InitEnd, InitReport } from '../protocol/init.js';
+import type { InitSummary, PretrainSummary } from '../protocol/run.js';
 
 // Keys of a row that say how fast it went, not what was learned.
 const PACE_KEYS = new Set(['step', 'lr', 'imagesPerSecond', 'dataWaitMs', 'stepMs', 'gradNorm']);
@@ -9,6 +10,7 @@ const PACE_KEYS = new Set(['step', 'lr', 'imagesPerSecond', 'dataWaitMs', 'stepM
 export function summarize(
   run: { readonly path: string; readonly steps: number; readonly parameters: number; readonly batch: number },
   rows: readonly MetricRow[],
+  init?: InitReport,
 ): PretrainSummary {
   const { path, steps, parameters, batch } = run;
   const seconds = rows.reduce((sum, row, i) => sum + (row.stepMs * (row.step - (rows[i - 1]?.step ?? 0))) / 1000, 0);
@@ -20,5 +22,14 @@ export function summarize(
     imagesPerSecond: seconds > 0 ? (steps * batch) / seconds : 0,
     parameters,
     final: Object.fromEntries(final),
+    ...(init?.end !== undefined && { init: summarizeInit(init, init.end) }),
   };
+}
+
+function summarizeInit(
+  { weights, before }: InitReport,
+  { after, difference, interval, sentence }: InitEnd,
+): InitSummary {
+  const { kind } = before;
+  return { ...weights, figure: kind, before: before.value, after: after.value, difference, interval, sentence };
 }

@@ -1,0 +1,87 @@
+/**
+ * What an encoder's features are worth on the photos of its own run, before training and after it: k-NN where the photos have classes,
+ * which training never sees, else the effective rank. Both come with what a paired interval of the difference needs.
+ *
+ * n photos, D features, G groups of photos.
+ */
+import { scope, tensor } from '@halfway/torch';
+import { DataError } from '../errors.js';
+import { effectiveRank } from '../models/health.js';
+import type { FeatureFigure, FigureChange } from '../protocol/init.js';
+import type { FrozenNetwork } from '../run/loadEncoder.js';
+import { allFeatures } from './allFeatures.js';
+import { EvaluationData } from './evaluationData.js';
+import { jackknifeInterval, NUM_JACKKNIFE_GROUPS, pairedTop1Difference } from './intervals.js';
+import { crossValidatedKnnOf } from './knn/crossValidate.js';
+
+/** Photos asked about at most, of each of the two parts: as much work as some 10 steps of training at a batch of 64. */
+const MAX_PHOTOS = 2000;
+
+/** What the figure is made of: the encoder's own features, since the adapter of a run that begins is new. */
+type OwnFeatures = 'cls' | 'mean';
+
+/** Measures and compares; handed to the training, which does not know evaluation. */
+export const featureJudge = {
+  /**
+   * @param data photos, those that the network is trained on
+   * Throws DataError for photos that are too few.
+   */
+  async measure(network: FrozenNetwork, data: readonly string[]): Promise<FeatureFigure> {
+    const { config } = network;
+    const photos = new EvaluationData({ train: data, data: config.data, maxPhotos: MAX_PHOTOS });
+    const features = config.eval.features === 'cls' ? 'cls' : 'mean';
+    return hasClasses(photos) ? knnFigure(network, photos, features) : rankFigure(network, photos, features);
+  },
+
+  /** After minus before. Throws DataError unless both were asked about the same number of photos. */
+  compare(before: FeatureFigure, after: FeatureFigure): FigureChange {
+    if (before.kind !== after.kind || before.numPhotos !== after.numPhotos) {
+      throw new DataError(
+        `init: both ends of a run must be measured on the same photos, got ${before.numPhotos} (${before.kind}) at its start and ` +
+          `${after.numPhotos} (${after.kind}) at its end; put them back as they were and go on with --resume`,
+      );
+    }
+    if (before.kind === 'knn') {
+      return pairedTop1Difference([[Uint8Array.from(before.outcomes), Uint8Array.from(after.outcomes)]]);
+    }
+    const difference = after.value - before.value;
+    const differences = after.outcomes.map((outcome, group) => outcome - (before.outcomes[group] ?? NaN));
+    return { difference, interval: jackknifeInterval(difference, differences) };
+  },
+};
+
+function hasClasses({ train: { source, indices } }: EvaluationData): boolean {
+  const { classNames, samples } = source;
+  return (
+    classNames.length > 1 && classNames.length <= indices.length && samples.every(({ label }) => label !== undefined)
+  );
+}
+
+async function knnFigure(
+  network: FrozenNetwork,
+  photos: EvaluationData,
+  features: OwnFeatures,
+): Promise<FeatureFigure> {
+  const { top1, right, protocol } = await crossValidatedKnnOf(network, { photos, features });
+  return { kind: 'knn', value: top1, outcomes: [...right], numPhotos: right.length, protocol };
+}
+
+/** Pseudo-values G r - (G - 1) r_j, r_j the rank without the photos of group j. Photo i is in group i modulo G. */
+async function rankFigure(network: FrozenNetwork, photos: EvaluationData, kind: OwnFeatures): Promise<FeatureFigure> {
+  const { features, ids } = await allFeatures(network, photos, kind); // [n, D]
+  const rankWithout = (group?: number): number =>
+    scope(() => {
+      const kept = Int32Array.from(ids.keys()).filter((photo) => photo % NUM_JACKKNIFE_GROUPS !== group);
+      return effectiveRank(features.indexSelect(0, tensor(kept))).item();
+    });
+  try {
+    const value = rankWithout();
+    const outcomes = Array.from({ length: NUM_JACKKNIFE_GROUPS }, (_, group) => {
+      return NUM_JACKKNIFE_GROUPS * value - (NUM_JACKKNIFE_GROUPS - 1) * rankWithout(group);
+    });
+    const protocol = `effective rank (Roy and Vetterli 2007) of the features "${kind}"; interval by a jackknife over ${NUM_JACKKNIFE_GROUPS} groups of photos`;
+    return { kind: 'effectiveRank', value, outcomes, numPhotos: ids.length, protocol };
+  } finally {
+    features.dispose();
+  }
+}

@@ -1,5 +1,5 @@
 // Loops over all parameters, called once a training step with lists. They use libtorch's own _fused_* and _foreach_*
-// operators and record nothing for gradients. Nothing here waits for a device, except emaUpdate with a flag.
+// operators and record nothing for gradients. Nothing here waits for a device.
 #include <ATen/Functions.h>
 #include <c10/core/GradMode.h>
 
@@ -115,17 +115,13 @@ napi_value SgdStep(Invocation& call) {
   return nullptr;
 }
 
-// (averaged, source, momentum, skip or -1): averaged = momentum averaged + (1 - momentum) source, unless the flag is
-// set
+// (averaged, source, momentum): averaged = momentum averaged + (1 - momentum) source
 napi_value EmaUpdate(Invocation& call) {
   const c10::AutoGradMode no_grad(false);
   const TensorVector averaged = call.Tensors(0);
   const TensorVector source = call.Tensors(1);
-  const std::optional<at::Tensor> skip = OptionalFlag(call, 3);
   ExpectAlike(averaged, source);
-  ExpectFlag(skip);
-  if (averaged.empty() || (skip && skip->item<float>() != 0)) return nullptr;
-  at::_foreach_lerp_(averaged, source, 1 - call.Number(2));
+  if (!averaged.empty()) at::_foreach_lerp_(averaged, source, 1 - call.Number(2));
   return nullptr;
 }
 

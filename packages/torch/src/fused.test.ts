@@ -139,11 +139,9 @@ describe('larsStep', () => {
 });
 
 describe('emaUpdate, norms and flags', () => {
-  it('the average moves by 1 - momentum, unless skipped', () => {
+  it('the average moves by 1 - momentum', () => {
     const averaged = [tensor([1, 2])];
     fused.emaUpdate(averaged, [tensor([5, 2])], 0.75);
-    expect(averaged[0]?.toArray()).toEqual([2, 2]);
-    fused.emaUpdate(averaged, [tensor([Number.NaN, 2])], 0.75, tensor(1));
     expect(averaged[0]?.toArray()).toEqual([2, 2]);
   });
 

@@ -132,13 +132,10 @@ function trustScaled(params: Tensors, grads: Tensors, { weightDecay, trustCoeffi
   return foreachMul(decayed, ratios.unbind(0));
 }
 
-/**
- * averaged = momentum averaged + (1 - momentum) source, in place, tensor by tensor.
- * @param skip one float32 number; unless it is 0 nothing changes (read on the host)
- */
-function emaUpdate(averaged: Tensors, source: Tensors, momentum: number, skip?: Tensor): void {
+/** averaged = momentum averaged + (1 - momentum) source, in place, tensor by tensor. */
+function emaUpdate(averaged: Tensors, source: Tensors, momentum: number): void {
   withLists([averaged, source], (addon, [a = 0, s = 0]) => {
-    addon.emaUpdate(a, s, momentum, handleOf(skip));
+    addon.emaUpdate(a, s, momentum);
   });
 }
 

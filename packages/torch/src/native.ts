@@ -133,7 +133,7 @@ export interface Engine {
     isFirstStep: boolean,
     foundInf: number,
   ): void;
-  emaUpdate(averaged: number, source: number, momentum: number, skip: number): void;
+  emaUpdate(averaged: number, source: number, momentum: number): void;
   gradNorm(tensors: number): number;
   clipGradNorm(params: number, maxNorm: number): number;
   allFinite(tensors: number): number;

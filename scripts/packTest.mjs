@@ -74,8 +74,12 @@ async function install(folder, app) {
 
 /** Compiles the READMEs' examples in both ways that projects resolve modules; strict, libraries' own declarations included. */
 async function compileExamples(app) {
-  writeFileSync(join(app, 'torch.ts'), exampleOf('packages/torch/README.md'));
-  writeFileSync(join(app, 'ssl.ts'), exampleOf('README.md'));
+  const pages = ['packages/torch/README.md', 'packages/ssl/README.md', 'README.md'];
+  const programs = pages.map((page, i) => {
+    const program = `example${i}.ts`;
+    writeFileSync(join(app, program), exampleOf(page));
+    return program;
+  });
   for (const [module, moduleResolution] of [
     ['node16', 'node16'],
     ['esnext', 'bundler'],
@@ -91,7 +95,7 @@ async function compileExamples(app) {
       '--moduleResolution',
       moduleResolution,
     ];
-    await run([process.execPath, TSC, '--noEmit', ...options, 'torch.ts', 'ssl.ts'], app);
+    await run([process.execPath, TSC, '--noEmit', ...options, ...programs], app);
   }
 }
 

@@ -6,14 +6,13 @@ import { evalContext, expectClose, expectGradient, Fixture } from '../models/fix
 import { pairOf } from '../pairs.js';
 import { randomBatch, stepParams } from './objective.case.js';
 import { splitTokens } from './split.js';
-import { covariance, invariance, variance, vicreg, vicregTerms } from './vicreg.js';
+import { covariance, invariance, variance, vicreg, vicregLoss, vicregTerms } from './vicreg.js';
 import { wave } from './wave.case.js';
 
 const fixture = new Fixture('vicreg');
 
 function weighted(x: Tensor, y: Tensor, [a, b, c]: readonly [number, number, number]): Tensor {
-  const terms = vicregTerms(x, y);
-  return terms.invariance.mul(a).add(terms.variance.mul(b)).add(terms.covariance.mul(c));
+  return vicregLoss(x, y, { invariance: a, variance: b, covariance: c });
 }
 
 const config = (vicregSection: object = {}, split: object = {}): Parameters<typeof vicreg>[0] =>
@@ -53,6 +52,14 @@ describe('vicreg terms', () => {
     torch.scope(() => {
       const inputs = [wave(Math.sin, 5, 4).mul(0.5), wave(Math.cos, 5, 4).mul(0.5)];
       expectGradient((pair) => weighted(...pairOf(pair), [25, 25, 1]), inputs);
+    });
+  });
+
+  it('say which shapes they need', () => {
+    torch.scope(() => {
+      const loss = (x: Tensor, y: Tensor): Tensor => weighted(x, y, [25, 25, 1]);
+      expect(() => loss(torch.ones([4, 3]), torch.ones([3]))).toThrow(/\[B, E\] of one shape.*got \[4, 3\] and \[3\]/);
+      expect(() => loss(torch.ones([1, 3]), torch.ones([1, 3]))).toThrow(/B at least 2, got \[1, 3\]/);
     });
   });
 

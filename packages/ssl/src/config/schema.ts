@@ -69,8 +69,17 @@ const model = z.strictObject({
 
 const split = z.strictObject({
   dim: count.default(512).describe('width d of the adapter: Linear(D -> d), exported with the backbone (E.5-1)'),
-  equivariantDim: count.default(256).describe('features of d that are equivariant; the invariant part is the rest'),
-  equiFirst: z.boolean().default(false).describe('equivariant part first on the feature axis (E.5-2)'),
+  location: z
+    .enum(['adapter', 'head_output'])
+    .default('adapter')
+    .describe(
+      "the equivariant part is a part of the adapter's features, or (dino, ibot, dinov2) outputs of the head beside its prototypes: " +
+        'with 2048 of them and 6144 prototypes, the literal 8192 of iBOT (E.5-1)',
+    ),
+  equivariantDim: count
+    .default(256)
+    .describe('features that are equivariant; the invariant part is the rest of d, or with head_output all of d'),
+  equiFirst: z.boolean().default(false).describe('equivariant part first on the feature axis of the adapter (E.5-2)'),
   clsEqui: z
     .enum(['ignore', 'broadcast'])
     .default('ignore')

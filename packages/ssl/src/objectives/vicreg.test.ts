@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import { evalContext, expectClose, expectGradient, Fixture } from '../models/fixture.case.js';
 import { pairOf } from '../pairs.js';
+import { createObjective } from './create.js';
 import { randomBatch, stepParams } from './objective.case.js';
 import { splitTokens } from './split.js';
 import { covariance, invariance, variance, vicreg, vicregLoss, vicregTerms } from './vicreg.js';
@@ -124,6 +125,17 @@ describe('vicreg objective', () => {
     for (const equivariantDim of [10, 11]) {
       expect(() => vicreg(config({}, { equivariantDim }), torch.generator(0))).toThrow(
         `split.equivariantDim: must lie between 1 and split.dim - 1, got ${equivariantDim} of 10; use 5 or raise split.dim`,
+      );
+    }
+  });
+});
+
+describe('the split', () => {
+  it('cannot be at the output of a head that sees no patches', () => {
+    for (const objective of ['vicreg', 'simclr', 'sie'] as const) {
+      const wanted = configSchema.parse({ objective, split: { location: 'head_output' } });
+      expect(() => createObjective(wanted, torch.generator(0))).toThrow(
+        'split.location: needs an objective with prototypes, whose head gives features of every patch, got head_output for one without; use',
       );
     }
   });

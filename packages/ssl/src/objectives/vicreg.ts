@@ -14,7 +14,7 @@ import { Expander } from '../models/expander.js';
 import { pairOf } from '../pairs.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
-import { expectSplit } from './split.js';
+import { expectAdapterSplit } from './split.js';
 import type { SplitTokens } from './split.js';
 
 // Inside the square root of the variance term. Source: main_vicreg.py; the paper's 1e-4.
@@ -108,7 +108,7 @@ export type VicregConfig = Pick<Config, 'model' | 'split' | 'vicreg'>;
  * Throws ConfigError when the split or the encoder's shape cannot be.
  */
 export function vicreg(config: VicregConfig, rng: Generator): Objective {
-  expectSplit(config.split.dim, config.split.equivariantDim);
+  expectAdapterSplit(config.split);
   const { pool, regularizeEqui, ...weights } = config.vicreg;
   const network = new VicregNetwork(config, rng);
   return pairObjective(config, {

@@ -1,5 +1,6 @@
 /** What follows from a configuration: the numbers that it does not say and that the run will have. */
 import { generator } from '@halfway/torch';
+import { invariantDim } from '../config/invariantDim.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import type { LoadedWeights } from '../interop/loadWeights.js';
@@ -43,7 +44,7 @@ export function derivedValues(config: Config, weights?: LoadedWeights): DerivedV
     imagesSeen: train.steps * train.batch,
     gridPatches,
     tokens: gridPatches ** 2 + 1 + (model.kind === 'vit' ? model.numRegisters : 0),
-    invariantDim: split.dim - split.equivariantDim,
+    invariantDim: invariantDim(split),
     ...ofNetwork(config, weights),
   };
 }

@@ -55,6 +55,7 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['model.resnet.variant', 'sie', 'model.kind=resnet18', 'model.imagePx=32'],
   ['model.resnet.zeroInitResidual', 'false', 'model.kind=resnet18', 'model.imagePx=32'],
   ['split.dim', '10'],
+  ['split.location', 'head_output', ...IBOT, 'recon.target=rotation'],
   ['split.equivariantDim', '3'],
   ['split.equiFirst', 'true'],
   ['split.clsEqui', 'broadcast'],

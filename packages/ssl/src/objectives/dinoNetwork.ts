@@ -134,7 +134,8 @@ export class DinoNetwork extends Module {
 
 /** A student, the teacher that follows it, and the parts of their objective that are the same for all losses. */
 export interface Distillation {
-  readonly base: Pick<Objective, 'views' | 'network' | 'teacher' | 'encode' | 'inspect'>;
+  readonly base: Pick<Objective, 'views' | 'network' | 'teacher' | 'encode' | 'inspect'> &
+    Required<Pick<Objective, 'mixesImages'>>;
   readonly student: DinoNetwork;
   /** What the teacher makes of the global views, nothing hidden; call it under noGrad. */
   readonly teacherSight: (views: readonly View[], ctx: ForwardContext) => Sight;
@@ -165,6 +166,7 @@ export function distillation(
     base: {
       views: globalAndLocalViews(config),
       network: student,
+      mixesImages: student.encoder.mixesImages ? ['the batch norm of the encoder'] : [],
       teacher: {
         network: teacher,
         momentumAt: (step, totalSteps) => teacherMomentumAt(step, totalSteps, teacherMomentum),

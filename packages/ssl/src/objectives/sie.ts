@@ -99,6 +99,7 @@ export function sie(config: SieConfig, rng: Generator): Objective {
   const network = new SieNetwork(config, 1 + parameters.length, rng);
   return pairObjective(config, {
     network,
+    mixesImages: ['variance', 'covariance', 'the batch norm of the expanders'],
     transformed: { transformation, intermediates: 0, fill, sharedCrop: false },
     weights: {
       invariance: weights.invariance,

@@ -44,6 +44,7 @@ export function simclr(config: SimclrConfig, rng: Generator): Objective {
   const network = new SimclrNetwork(config, rng);
   return pairObjective(config, {
     network,
+    mixesImages: ['ntXent', 'the batch norm of the projector'],
     weights: { ntXent: 1 },
     terms(features, _batch, ctx) {
       const projections = features.map(({ invariant }) => network.projector.forward(imageVector(invariant, pool), ctx));

@@ -113,6 +113,7 @@ export function vicreg(config: VicregConfig, rng: Generator): Objective {
   const network = new VicregNetwork(config, rng);
   return pairObjective(config, {
     network,
+    mixesImages: ['variance', 'covariance', 'the batch norm of the expander'],
     weights: {
       invariance: weights.invariance,
       variance: weights.variance,

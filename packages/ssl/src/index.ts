@@ -1,4 +1,7 @@
-// @halfway/ssl: pretraining, evaluation and their parts as a library. The command line is a thin layer over it.
+/**
+ * Pretraining, evaluation and their parts as a library. The command line is a thin layer over it.
+ * @module ssl
+ */
 
 export { loadRecipe, recipeNames } from './config/recipe.js';
 export { configJsonSchema, parseConfig } from './config/parse.js';

@@ -1,4 +1,4 @@
-// The README and every page of docs/torch are programs: their TypeScript blocks, read from top to bottom, are compiled as in a user's
+// The README, every page of docs/torch and docs/own-loop.md are programs: their TypeScript blocks, read from top to bottom, are compiled as in a user's
 // strict project and run by themselves, and what console.log prints is what the comment behind it says. Uses the built package, as
 // a user does. The tables of pytorch.md are run too, and compared with what PyTorch gives (fixtures/pytorchPage.py).
 
@@ -15,7 +15,11 @@ import { expectClose, tolerances } from './testing/index.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const docs = join(root, 'docs/torch');
-const pages = ['packages/torch/README.md', ...readdirSync(docs).map((name) => `docs/torch/${name}`)];
+const pages = [
+  'packages/torch/README.md',
+  ...readdirSync(docs).map((name) => `docs/torch/${name}`),
+  'docs/own-loop.md',
+];
 
 // Packages are found from here, and what a page writes stays here.
 const folder = mkdtempSync(join(root, 'node_modules/.pages-'));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { configSchema } from '../config/schema.js';
 import { durationText } from '../duration.js';
 import { describeError, exitCodeOf, UsageError } from './failure.js';
 import { ConfigError, RunError } from '../errors.js';
@@ -28,7 +29,8 @@ describe('texts for people', () => {
       },
       ...{ featureStd: 0.9, effectiveRank: 17.04 },
     };
-    expect(rowText(row, 200, { split: { dim: 256, equivariantDim: 128, equiFirst: false, clsEqui: 'ignore' } })).toBe(
+    const { split } = configSchema.parse({ split: { dim: 256, equivariantDim: 128 } });
+    expect(rowText(row, 200, { split })).toBe(
       '[=====               ] 50/200  15 s left  640 images/s  wait 3 of 100 ms  loss 3.250  recon 0.125  rank 17.0 of 128',
     );
   });

@@ -1,4 +1,5 @@
 /** A training run as its user watches it. */
+import { invariantDim } from '../config/invariantDim.js';
 import type { Config } from '../config/schema.js';
 import { durationText } from '../duration.js';
 import type { MetricRow } from '../protocol/metrics.js';
@@ -50,6 +51,6 @@ export function rowText(row: MetricRow, totalSteps: number, { split }: Pick<Conf
     `${row.imagesPerSecond.toFixed(0)} images/s`,
     `wait ${row.dataWaitMs.toFixed(0)} of ${row.stepMs.toFixed(0)} ms`,
     ...terms.map(([name, value]) => `${name} ${value.toFixed(3)}`),
-    `rank ${row['effectiveRank']?.toFixed(1) ?? ''} of ${split.dim - split.equivariantDim}`,
+    `rank ${row['effectiveRank']?.toFixed(1) ?? ''} of ${invariantDim(split)}`,
   ].join('  ');
 }

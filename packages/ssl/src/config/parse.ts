@@ -74,7 +74,7 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment, opt
     const nearest = below === 0 ? `${patch}` : `${below} or ${below + patch}`;
     fail('model.imagePx', `must be a multiple of the patch, ${patch} px, got ${model.imagePx}; use ${nearest}`);
   }
-  if (split.equivariantDim >= split.dim) {
+  if (split.location === 'adapter' && split.equivariantDim >= split.dim) {
     fail(
       'split.equivariantDim',
       `must be below split.dim ${split.dim}, got ${split.equivariantDim}; use ${Math.ceil(split.dim / 2)}`,

@@ -69,8 +69,17 @@ const model = z.strictObject({
 
 const split = z.strictObject({
   dim: count.default(512).describe('width d of the adapter: Linear(D -> d), exported with the backbone (E.5-1)'),
-  equivariantDim: count.default(256).describe('features of d that are equivariant; the invariant part is the rest'),
-  equiFirst: z.boolean().default(false).describe('equivariant part first on the feature axis (E.5-2)'),
+  location: z
+    .enum(['adapter', 'head_output'])
+    .default('adapter')
+    .describe(
+      "the equivariant part is a part of the adapter's features, or (dino, ibot, dinov2) outputs of the head beside its prototypes: " +
+        'with 2048 of them and 6144 prototypes, the literal 8192 of iBOT (E.5-1)',
+    ),
+  equivariantDim: count
+    .default(256)
+    .describe('features that are equivariant; the invariant part is the rest of d, or with head_output all of d'),
+  equiFirst: z.boolean().default(false).describe('equivariant part first on the feature axis of the adapter (E.5-2)'),
   clsEqui: z
     .enum(['ignore', 'broadcast'])
     .default('ignore')
@@ -237,7 +246,7 @@ const init = z.strictObject({
 const optim = z.strictObject({
   algorithm: z.enum(['adamw', 'adam', 'lars', 'sgd']).default('adamw'),
   lr: positive.default(5e-4).describe('peak learning rate'),
-  lrPer256: z.boolean().default(false).describe('lr is per 256 images and is scaled by batch / 256'),
+  lrPer256: z.boolean().default(false).describe('lr is per 256 images and is scaled by those of a step / 256'),
   minLr: z.number().min(0).default(0).describe('learning rate at the end of the cosine'),
   weightDecay: z
     .number()
@@ -255,6 +264,11 @@ const optim = z.strictObject({
     .describe('weight decay on class token, registers, mask token and positions too, as in DINO, iBOT and DINOv2'),
   betas: z.tuple([shareBelow1, shareBelow1]).readonly().default([0.9, 0.999]).describe('of adamw and adam'),
   momentum: shareBelow1.default(0.9).describe('of lars and sgd'),
+  accumulate: count
+    .default(1)
+    .describe(
+      'batches a step: the weights move by the mean gradient of so many consecutive batches; steps and schedules count these moves',
+    ),
   warmupFraction: fraction.default(0.1).describe('share of the run with a linear warm-up (E.5-25)'),
   clipNorm: z.number().min(0).default(0).describe('largest norm of the gradient; 0 means no clip'),
   clipOver: z
@@ -278,7 +292,7 @@ const optim = z.strictObject({
 });
 
 const train = z.strictObject({
-  batch: count.min(2).default(64).describe('images a step'),
+  batch: count.min(2).default(64).describe('images of a batch; a step has one, or optim.accumulate of them'),
   steps: count.default(1000).describe("length of the schedule; the command's --steps sets it"),
   seed: z
     .number()

@@ -4,12 +4,13 @@
  * Everything random was decided before a pixel existed: the streams of (seed, epoch, index, view) give each image's plan.
  * B images, C canvas side, S view side, K intermediates, P transformation parameters.
  */
-import { cat, fromBytes, tensor, type Device, type Tensor } from '@halfway/torch';
+import { cat, fromBytes, type Device, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { renderPath, type RenderedPath } from '../transforms/path.js';
 import { uniformStream } from '../transforms/philox.js';
 import { applyPhotometric } from '../transforms/photometric.js';
 import { globalOdds, type PhotometricPlan, planPhotometric } from '../transforms/photometricPlan.js';
+import { sampleThetas } from '../transforms/sampleThetas.js';
 import type { Transformation, UniformDraw } from '../transforms/transformation.js';
 import type { DeviceBatch, PlanMasks, View, ViewRequest } from './batch.js';
 import type { HostBatch } from './feed.js';
@@ -136,10 +137,6 @@ function thetasOf(
   seed: number,
   device: Device,
 ): Tensor {
-  const numParameters = transformation.parameters.length;
-  const thetas = new Float32Array(drawn.length * numParameters);
-  drawn.forEach(({ epoch, index }, row) => {
-    thetas.set(transformation.sample(uniformStream(seed, epoch, index, view, 'theta')), row * numParameters);
-  });
-  return tensor(thetas, { shape: [drawn.length, numParameters], device });
+  const streams = drawn.map(({ epoch, index }) => uniformStream(seed, epoch, index, view, 'theta'));
+  return sampleThetas(transformation, streams, device);
 }

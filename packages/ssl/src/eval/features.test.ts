@@ -38,6 +38,14 @@ describe('featureFunction', () => {
     expectClose(invariant, pooled.narrow(1, equiFirst ? 5 : 0, 7), 'invariant');
   });
 
+  it('has no halves of an adapter that is not split', () => {
+    const { config } = network({ location: 'head_output' });
+    expect(() => featureFunction({ ...frozen, config }, 'equivariant')).toThrow(
+      'eval.features: equivariant must be a half of the adapter, got a network with split.location head_output; use mean or cls',
+    );
+    expect(featureFunction({ ...frozen, config }, 'mean')(images).shape).toEqual([3, 16]);
+  });
+
   it('keeps no graph and no tensor but its result', () => {
     const encode = featureFunction(frozen, 'mean');
     const before = memory.stats().liveTensors;

@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { generator, noGrad, scope, tensor, type Tensor } from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Squares } from '../data/squares.js';
+import { ConfigError } from '../errors.js';
 import type { Encoder, Tokens } from '../models/encoder.js';
 import type { FeatureKind } from '../protocol/report.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
@@ -35,8 +36,16 @@ export function encoderBatch(encoder: Encoder): number {
  * - `invariant`, `equivariant`: that half of the adapter's patch tokens, mean over patches.
  *
  * Arithmetic is float32 whatever the training used, on the device that the encoder is on.
+ * @throws ConfigError for a half of an adapter that is not split
  */
 export function featureFunction(network: FrozenNetwork, kind: FeatureKind): FeatureFunction {
+  const { location } = network.config.split;
+  if (location !== 'adapter' && (kind === 'invariant' || kind === 'equivariant')) {
+    throw new ConfigError(
+      `eval.features: ${kind} must be a half of the adapter, got a network with split.location ${location}; use mean or cls`,
+      'eval.features',
+    );
+  }
   const ctx: ForwardContext = { train: false, rng: generator(0), computeDtype: 'float32' };
   const device = network.encoder.parameters()[0]?.device ?? 'cpu';
   return (images) =>

@@ -79,8 +79,9 @@ function prefixed(prefix: string, module: Module): [string, Tensor][] {
   return [...module.stateDict()].map(([name, tensor]) => [prefix + name, tensor]);
 }
 
-/** Which features of the adapter are which: `invariant` and `equivariant` as `from:to`. */
-function columnsOf({ dim, equivariantDim, equiFirst }: Config['split']): Record<string, string> {
+/** Which features of the adapter are which: `invariant` and `equivariant` as `from:to`; nothing where it is not split. */
+function columnsOf({ location, dim, equivariantDim, equiFirst }: Config['split']): Record<string, string> {
+  if (location !== 'adapter') return {};
   const cut = equiFirst ? equivariantDim : dim - equivariantDim;
   const [first, second] = [`0:${cut}`, `${cut}:${dim}`];
   return equiFirst ? { equivariant: first, invariant: second } : { invariant: first, equivariant: second };

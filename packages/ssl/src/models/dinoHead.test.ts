@@ -1,10 +1,18 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { DinoHead, type DinoHeadConfig } from './dinoHead.js';
-import { evalContext, present } from './fixture.case.js';
+import { evalContext, expectClose, present } from './fixture.case.js';
 
 const config = (change: Partial<DinoHeadConfig> = {}): DinoHeadConfig => ({
-  ...{ inputDim: 6, hiddenDim: 8, bottleneckDim: 5, prototypes: 7, patchPrototypes: 0, normLastLayer: false },
+  ...{
+    inputDim: 6,
+    hiddenDim: 8,
+    bottleneckDim: 5,
+    prototypes: 7,
+    patchPrototypes: 0,
+    equivariantDim: 0,
+    normLastLayer: false,
+  },
   ...change,
 });
 const head = (change: Partial<DinoHeadConfig> = {}): DinoHead => new DinoHead(config(change), torch.generator(0));
@@ -46,6 +54,26 @@ describe('dinoHead', () => {
       torch.noGrad(() => made.lastLayer.weightG.fill_(2));
       const doubled = made.lastLayer.scorer(evalContext())(embedded);
       expect(doubled.sub(scores.mul(2)).abs().amax().item()).toBeLessThan(1e-6);
+    });
+  });
+
+  it('with equivariant outputs has a last layer that is cut in two', () => {
+    torch.scope(() => {
+      const [cut, whole] = [head({ equivariantDim: 3 }), head({ prototypes: 10 })];
+      const state = cut.stateDict();
+      const [first, second] = ['last_layer.', 'last_layer_equi.'].map(
+        (prefix) => (name: string) => state.get(prefix + name),
+      );
+      const joined = ['weight_g', 'weight_v'].map((name): [string, torch.Tensor] => [
+        `last_layer.${name}`,
+        torch.cat([present(first?.(name)), present(second?.(name))]),
+      ]);
+      whole.loadStateDict(new Map([...[...state].filter(([name]) => name.startsWith('mlp.')), ...joined]));
+      const [tokens, ctx] = [torch.randn([4, 6], { generator: torch.generator(3) }), evalContext()];
+      const scores = whole.lastLayer.scorer(ctx)(whole.embed(tokens, ctx)); // [4, 10]
+      expectClose(cut.lastLayer.scorer(ctx)(cut.embed(tokens, ctx)), scores.narrow(1, 0, 7), 'prototypes');
+      expectClose(cut.equivariant(tokens, ctx), scores.narrow(1, 7, 3), 'equivariant');
+      expect(() => head().equivariant(tokens, ctx)).toThrow('internal: dinoHead');
     });
   });
 

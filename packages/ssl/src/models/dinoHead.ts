@@ -4,7 +4,8 @@
  *   scores = W x / ||x||,  x = MLP(token),  W_k = g_k v_k / ||v_k||
  *
  * Names and shapes in a checkpoint are the references': `mlp.{0,2,4}`, `last_layer.weight_{g,v}`, and with prototypes of their own for
- * patches `last_layer2.weight_{g,v}`. It is used in pretraining only.
+ * patches `last_layer2.weight_{g,v}`. `last_layer_equi` is ours: with it the last layer as the references have it is cut in two. It is
+ * used in pretraining only.
  * Sources: facebookresearch/dino vision_transformer.py, bytedance/ibot models/head.py, facebookresearch/dinov2 layers/dino_head.py.
  *
  * M rows, D features in, E width of the bottleneck, K prototypes.
@@ -21,6 +22,8 @@ export interface DinoHeadConfig {
   readonly prototypes: number; // K
   /** Prototypes of their own for patches; 0: the class token's serve both. */
   readonly patchPrototypes: number;
+  /** Outputs beside the prototypes' scores, made in the same way, that no loss of prototypes reads; 0: none. */
+  readonly equivariantDim: number;
   /** The gains g stay 1; else they are trained. */
   readonly normLastLayer: boolean;
 }
@@ -29,10 +32,11 @@ export class DinoHead extends Module {
   readonly mlp: Sequential;
   readonly lastLayer: Prototypes;
   readonly lastLayer2: Prototypes | undefined;
+  readonly lastLayerEqui: Prototypes | undefined;
 
   constructor(config: DinoHeadConfig, rng: Generator) {
     super();
-    const { inputDim, hiddenDim, bottleneckDim, prototypes, patchPrototypes, normLastLayer } = config;
+    const { inputDim, hiddenDim, bottleneckDim, prototypes, patchPrototypes, equivariantDim, normLastLayer } = config;
     const linear = (from: number, to: number): Linear => {
       const layer = new Linear(from, to, rng);
       init.truncNormal_(layer.weight, 0.02, rng);
@@ -49,12 +53,19 @@ export class DinoHead extends Module {
     const last = (count: number): Prototypes => new Prototypes(bottleneckDim, count, normLastLayer, rng);
     this.lastLayer = last(prototypes);
     this.lastLayer2 = patchPrototypes > 0 ? last(patchPrototypes) : undefined;
+    this.lastLayerEqui = equivariantDim > 0 ? last(equivariantDim) : undefined;
   }
 
   /** Tokens [M, D] to vectors of length 1, [M, E] in the compute dtype. */
   embed(tokens: Tensor, ctx: ForwardContext): Tensor {
     const x = this.mlp.forward(tokens, ctx).to('float32');
     return x.div(x.linalgVectorNorm(2, [1], true).clampMin(1e-12)).to(ctx.computeDtype);
+  }
+
+  /** Tokens [M, D] to the outputs beside the prototypes' scores, [M, D_equi] in the compute dtype. */
+  equivariant(tokens: Tensor, ctx: ForwardContext): Tensor {
+    if (!this.lastLayerEqui) throw new Error('internal: dinoHead: made without equivariant outputs');
+    return this.lastLayerEqui.scorer(ctx)(this.embed(tokens, ctx));
   }
 }
 

@@ -102,6 +102,13 @@ for (const target of TARGETS) {
       figures: [...DISTILLATION_FIGURES[objective], ...figures],
     });
   }
+  objectiveConformance(`ibot + reconstruction of ${target} from the head's output`, {
+    make: (rng) => {
+      const split = { location: 'head_output', dim: 6, equivariantDim: 8 };
+      return createObjective(smallConfig({ target }, { objective: 'ibot', split, ...WITH_LOCALS }), rng);
+    },
+    figures: [...DISTILLATION_FIGURES.ibot, ...figures],
+  });
   objectiveConformance(`vicreg + reconstruction of v2 by cross-attention, ${target}`, {
     make: (rng) =>
       createObjective(

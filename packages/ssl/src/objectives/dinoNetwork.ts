@@ -7,11 +7,13 @@ import type { Generator, Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
+import { invariantDim } from '../config/invariantDim.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import type { View, ViewRequest } from '../data/batch.js';
 import { ConfigError } from '../errors.js';
 import { Adapter } from '../models/adapter.js';
+import type { AdaptedTokens } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import { DinoHead } from '../models/dinoHead.js';
 import type { DinoHeadConfig } from '../models/dinoHead.js';
@@ -30,7 +32,7 @@ export const NUM_GLOBAL = 2;
 /** The sections of the configuration that make a student. */
 export type StudentConfig = Pick<Config, 'model' | 'split' | 'augment'>;
 
-type HeadShape = Omit<DinoHeadConfig, 'inputDim'>;
+type HeadShape = Omit<DinoHeadConfig, 'inputDim' | 'equivariantDim'>;
 
 /** The head, and where patches have one of their own, that. */
 interface HeadShapes {
@@ -73,19 +75,20 @@ export class DinoNetwork extends Module {
     rng: Generator,
   ) {
     super();
-    expectSplit(split.dim, split.equivariantDim);
-    const inputDim = split.dim - split.equivariantDim;
+    if (split.location === 'adapter') expectSplit(split.dim, split.equivariantDim);
+    const inputDim = invariantDim(split);
+    const equivariantDim = split.location === 'head_output' ? split.equivariantDim : 0; // of the head that patches go through
     this.encoder = createEncoder(model, rng, { maskToken });
     this.adapter = new Adapter(this.encoder.widthDim, split.dim, rng);
-    this.head = new DinoHead({ ...head, inputDim }, rng);
-    this.patchHead = patchHead && new DinoHead({ ...patchHead, inputDim }, rng);
+    this.head = new DinoHead({ ...head, inputDim, equivariantDim: patchHead ? 0 : equivariantDim }, rng);
+    this.patchHead = patchHead && new DinoHead({ ...patchHead, inputDim, equivariantDim }, rng);
   }
 
   /** Views [V] of [B, 3, S, S] with what their masks hide hidden; the global ones first. */
   see(views: readonly Pick<View, 'images' | 'mask'>[], split: Config['split'], ctx: ForwardContext): Sight {
     const inputs = views.map(({ images, mask }) => ({ images: normalize(images), mask }));
     const encoded = encodeViews(this, inputs, ctx);
-    const features = encoded.map((tokens) => splitTokens(tokens, split));
+    const features = encoded.map((tokens) => this.#split(tokens, split, ctx));
     const invariant = features.map((tokens) => tokens.invariant);
     return {
       encoded,
@@ -94,6 +97,28 @@ export class DinoNetwork extends Module {
       patches: torch.cat(invariant.slice(0, NUM_GLOBAL).map(({ patches }) => patches)).flatten(0, 1),
       ...this.#heads(ctx),
     };
+  }
+
+  #split(tokens: AdaptedTokens, split: Config['split'], ctx: ForwardContext): SplitTokens {
+    const head = this.patchHead ?? this.head;
+    switch (split.location) {
+      case 'adapter':
+        return splitTokens(tokens, split);
+      case 'head_output':
+        return {
+          invariant: tokens,
+          // Made when it is read: the head costs as much as some blocks of the encoder, and a task reads two views only.
+          get equivariant() {
+            const patches = head.equivariant(tokens.patches.flatten(0, 1), ctx);
+            return {
+              cls: head.equivariant(tokens.cls, ctx),
+              patches: patches.unflatten(0, [tokens.cls.shape[0] ?? 0, -1]),
+            };
+          },
+        };
+      default:
+        return split.location satisfies never;
+    }
   }
 
   #heads(ctx: ForwardContext): Pick<Sight, 'clsHead' | 'patchHead'> {
@@ -109,7 +134,8 @@ export class DinoNetwork extends Module {
 
 /** A student, the teacher that follows it, and the parts of their objective that are the same for all losses. */
 export interface Distillation {
-  readonly base: Pick<Objective, 'views' | 'network' | 'teacher' | 'encode' | 'inspect'>;
+  readonly base: Pick<Objective, 'views' | 'network' | 'teacher' | 'encode' | 'inspect'> &
+    Required<Pick<Objective, 'mixesImages'>>;
   readonly student: DinoNetwork;
   /** What the teacher makes of the global views, nothing hidden; call it under noGrad. */
   readonly teacherSight: (views: readonly View[], ctx: ForwardContext) => Sight;
@@ -140,6 +166,7 @@ export function distillation(
     base: {
       views: globalAndLocalViews(config),
       network: student,
+      mixesImages: student.encoder.mixesImages ? ['the batch norm of the encoder'] : [],
       teacher: {
         network: teacher,
         momentumAt: (step, totalSteps) => teacherMomentumAt(step, totalSteps, teacherMomentum),

@@ -49,6 +49,12 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
 
   return {
     ...base,
+    mixesImages: [
+      ...base.mixesImages,
+      ...(options.koleoWeight > 0 ? ['koleo'] : []),
+      // A mean over masked patches, of which the next batch has another number.
+      options.targets === 'sinkhorn' ? 'sinkhorn' : 'the centre of masked patches',
+    ],
     planMasks: planDinov2Masks(NUM_GLOBAL, model.imagePx / patchPx(model), {
       ...options.masks,
       maxArea: largestBlock(model.imagePx, patchPx(model), options.masks.largestBlock),

@@ -11,7 +11,7 @@ import { ShapeError } from '@halfway/torch';
 const EPS = 1e-8; // dinov2 koleo_loss.py
 
 export interface KoleoOptions {
-  /** Adds 1e-8 to every element of the difference too, as the code behind DINOv2 does. The paper has the distance alone. */
+  /** Adds 1e-8 to every element of the difference too, as the code behind DINOv2's runs does. The paper has the distance alone. */
   readonly shiftsDifference: boolean;
 }
 

@@ -20,7 +20,8 @@ export function ntXentLoss(x: Tensor, y: Tensor, temperature: number): Tensor {
   const [batch = 0] = x.shape;
   if (x.shape.join() !== y.shape.join() || x.rank !== 2 || batch < 2) {
     throw new RangeError(
-      `ntXentLoss: must have two tensors [B, E] of one shape with B at least 2, got [${x.shape.join(', ')}] and [${y.shape.join(', ')}]`,
+      `ntXentLoss: must have two tensors [B, E] of one shape with B at least 2, got [${x.shape.join(', ')}] and [${y.shape.join(', ')}]; ` +
+        'give the embeddings of both views, a row an image',
     );
   }
   const z = torch.cat([unit(x), unit(y)]); // [2B, E]

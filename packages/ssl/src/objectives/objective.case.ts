@@ -77,6 +77,7 @@ export function stepParams(objective: Objective, step = 0, totalSteps = 10): Ste
   return {
     step,
     ...{ lr: 1e-3, lastLayerLr: 1e-3, encoderLr: 1e-3, dropsLastLayerGradient: false, weightDecay: 0, clipNorm: 0 },
+    numBatches: 1,
     weights: objective.weightsAt(step, totalSteps),
     numbers: objective.numbersAt?.(step, totalSteps) ?? {},
     teacherMomentum: objective.teacher?.momentumAt(step, totalSteps) ?? 1,

@@ -25,6 +25,8 @@ export interface StepParams {
   readonly dropsLastLayerGradient: boolean;
   readonly weightDecay: number;
   readonly clipNorm: number; // 0: no clip
+  /** Batches of the step, the mean of whose gradients it takes. */
+  readonly numBatches: number;
   /** Weight of each term; a term without an entry is an internal error. */
   readonly weights: Readonly<Record<string, number>>;
   /** The objective's own scheduled numbers, such as the teacher's temperature. */
@@ -65,6 +67,11 @@ export interface Objective {
   /** Everything trainable, by the names under which it is checkpointed: encoder (which may start from weights), adapter, heads, decoders. */
   readonly network: Module & { readonly encoder?: Encoder };
   readonly teacher?: Teacher;
+  /**
+   * What of the loss depends on the images of a batch together, in words. Where there is nothing, the loss of a batch is the mean of the
+   * losses of its parts, and its next state the mean of theirs.
+   */
+  readonly mixesImages?: readonly string[];
   /** Weight of each term at a step of `totalSteps` (constants, warm-ups). */
   weightsAt(step: number, totalSteps: number): Readonly<Record<string, number>>;
   /** The objective's own numbers at a step: they arrive in `params.numbers`, and are logged. */

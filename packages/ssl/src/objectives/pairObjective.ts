@@ -22,6 +22,8 @@ export interface PairParts {
   readonly network: Module & { readonly encoder: Encoder; readonly adapter: Adapter };
   /** Weight of each term, the same at every step. */
   readonly weights: Readonly<Record<string, number>>;
+  /** What of the terms mixes the images of a batch, in words. */
+  readonly mixesImages: readonly string[];
   /** What g does to the second view, for an objective that needs to know its theta. */
   readonly transformed?: ViewRequest['transformed'];
   /** The terms of a batch, f32 [], from the features of its two views. */
@@ -35,7 +37,7 @@ export interface PairParts {
 /** The objective of these parts: two views of the size of the model, no state. */
 export function pairObjective(
   { model, split }: Pick<Config, 'model' | 'split'>,
-  { network, weights, transformed, terms }: PairParts,
+  { network, weights, mixesImages, transformed, terms }: PairParts,
 ): Objective {
   const encode = (batch: DeviceBatch, ctx: ForwardContext): SplitTokens[] => {
     const views = batch.views.map(({ images }) => ({ images: normalize(images) }));
@@ -47,6 +49,7 @@ export function pairObjective(
       { name: 'v2', sizePx: model.imagePx, ...(transformed && { transformed }) },
     ],
     network,
+    mixesImages: [...mixesImages, ...(network.encoder.mixesImages ? ['the batch norm of the encoder'] : [])],
     weightsAt: () => weights,
     initialState: () => ({}),
 

@@ -20,6 +20,8 @@ export interface PairTask {
   /** Name of its term. */
   readonly term: string;
   readonly transformed: TransformedRequest;
+  /** What of its term mixes the images of a batch, in words. */
+  readonly mixesImages: readonly string[];
   /** What it trains, by the names that come beside the base's own. */
   readonly modules: Readonly<Record<string, Module | readonly Module[]>>;
   /** From v1's and v2's split tokens: the term, and figures that are only logged (detached), each f32 []. */
@@ -55,6 +57,7 @@ export function withTask(base: Objective, task: PairTask, options: TaskOptions):
     ...(base.planMasks && { planMasks: taskMasks(base.planMasks, options) }),
     views: requestPath(base.views, task.transformed),
     network: new TaskNetwork(base.network, task.modules),
+    mixesImages: [...(base.mixesImages ?? []), ...task.mixesImages],
     weightsAt: (step, totalSteps) => ({
       ...base.weightsAt(step, totalSteps),
       [task.term]: lambda * Math.min(1, (step + 1) / Math.max(1, warmupFraction * totalSteps)),

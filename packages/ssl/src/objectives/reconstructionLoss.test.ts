@@ -52,6 +52,23 @@ describe('reconstructionLoss', () => {
     });
   });
 
+  it('says that every decoded image needs a target of its shape, and a mask where there are any', () => {
+    torch.scope(() => {
+      const [decoded, targets, valid] = [images('decoded'), images('rgb'), images('mask')];
+      const loss = (...[d, t, v]: [Tensor[], Tensor[], Tensor[]?]): Tensor =>
+        reconstructionLoss(d, t, { reduction: 'mean', ...(v && { valid: v }) });
+      expect(() => loss([], [])).toThrow('got none for none');
+      expect(() => loss(decoded, targets.slice(1))).toThrow(/a target of the same shape.* got .* for /);
+      expect(() =>
+        loss(
+          decoded,
+          [0, 1].map(() => torch.zeros([1])),
+        ),
+      ).toThrow('for [1] [1]');
+      expect(() => loss(decoded, targets, valid.slice(1))).toThrow('and 1 masks');
+    });
+  });
+
   it('is 0, not NaN, when no pixel is valid', () => {
     torch.scope(() => {
       const valid = images('mask').map((mask) => mask.mul(0));

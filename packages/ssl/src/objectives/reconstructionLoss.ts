@@ -5,24 +5,34 @@
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
-import type { Config } from '../config/schema.js';
 import { zip } from '../pairs.js';
 
-export interface LossOptions {
-  readonly reduction: Config['recon']['reduction'];
+export interface ReconstructionLossOptions {
+  /** `mean`: mean over B, C, H, W. `sum_pixels`: mean over B of the sum over C, H, W. */
+  readonly reduction: 'mean' | 'sum_pixels';
+  /** f32 [B, 1, S, S] of 0 and 1, one per k: only pixels where it is 1 are summed and counted. Left out, all are. */
   readonly valid?: readonly Tensor[];
 }
 
 /**
- * 1/K sum_k of the squared error of decoded_k against targets_k, f32 []; each [B, 3, S, S] in the same space.
- * `mean`: mean over B, C, H, W. `sum_pixels`: mean over B of the sum over C, H, W.
- * With `valid` (f32 [B, 1, S, S] of 0 and 1, one per k) only pixels where it is 1 are summed and counted.
+ * 1/K sum_k of the squared error of decoded_k against targets_k, f32 []. Source: arXiv 2503.18753v2, equation 2.
+ * @param decoded D_k of the equivariant features, K of f32 [B, 3, S, S]
+ * @param targets u_k in the same space and shape; the paper's is that of normalised pixels
+ * @throws RangeError unless every decoded image has a target of its shape, and a mask where `valid` is given
  */
 export function reconstructionLoss(
   decoded: readonly Tensor[],
   targets: readonly Tensor[],
-  { reduction, valid }: LossOptions,
+  { reduction, valid }: ReconstructionLossOptions,
 ): Tensor {
+  const [got, wanted] = [shapesOf(decoded), shapesOf(targets)];
+  if (decoded.length === 0 || got !== wanted || (valid && valid.length !== decoded.length)) {
+    const masks = valid ? ` and ${valid.length} masks` : '';
+    throw new RangeError(
+      `reconstructionLoss: must have a target of the same shape, and one mask or none, for every decoded image, got ${got || 'none'} ` +
+        `for ${wanted || 'none'}${masks}; give one of each per state`,
+    );
+  }
   const errors = zip(decoded, targets).map(([image, target], k) => {
     const [batch = 1, channels = 3] = image.shape;
     const mask = valid?.[k];
@@ -48,4 +58,8 @@ export function errorByRegion(
     if (!valid) return { reconInside: mean() };
     return { reconInside: mean(valid), reconOutside: mean(valid.map((mask) => mask.neg().add(1))) };
   });
+}
+
+function shapesOf(images: readonly Tensor[]): string {
+  return images.map(({ shape }) => `[${shape.join(', ')}]`).join(' ');
 }

@@ -22,7 +22,7 @@ import { createTransformation } from '../transforms/createTransformation.js';
 import { scaledTheta } from '../transforms/scaledTheta.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
-import { expectSplit } from './split.js';
+import { expectAdapterSplit } from './split.js';
 import { pathOf } from './transformedPair.js';
 import { covariance, invariance, variance } from './vicreg.js';
 
@@ -92,13 +92,14 @@ class SieNetwork extends Module {
  * Throws ConfigError when the split or the encoder's shape cannot be.
  */
 export function sie(config: SieConfig, rng: Generator): Objective {
-  expectSplit(config.split.dim, config.split.equivariantDim);
+  expectAdapterSplit(config.split);
   const { target, fill, pool, regularizePrediction, ...weights } = config.sie;
   const transformation = createTransformation(target, config.transform, config.model.imagePx);
   const { parameters } = transformation;
   const network = new SieNetwork(config, 1 + parameters.length, rng);
   return pairObjective(config, {
     network,
+    mixesImages: ['variance', 'covariance', 'the batch norm of the expanders'],
     transformed: { transformation, intermediates: 0, fill, sharedCrop: false },
     weights: {
       invariance: weights.invariance,

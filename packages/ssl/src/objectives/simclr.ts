@@ -15,7 +15,7 @@ import { pairOf } from '../pairs.js';
 import { ntXentLoss } from './ntXent.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
-import { expectSplit } from './split.js';
+import { expectAdapterSplit } from './split.js';
 
 /** The sections of the configuration that SimCLR reads. */
 export type SimclrConfig = Pick<Config, 'model' | 'split' | 'simclr'>;
@@ -39,11 +39,12 @@ class SimclrNetwork extends Module {
  * Throws ConfigError when the split or the encoder's shape cannot be.
  */
 export function simclr(config: SimclrConfig, rng: Generator): Objective {
-  expectSplit(config.split.dim, config.split.equivariantDim);
+  expectAdapterSplit(config.split);
   const { pool, temperature } = config.simclr;
   const network = new SimclrNetwork(config, rng);
   return pairObjective(config, {
     network,
+    mixesImages: ['ntXent', 'the batch norm of the projector'],
     weights: { ntXent: 1 },
     terms(features, _batch, ctx) {
       const projections = features.map(({ invariant }) => network.projector.forward(imageVector(invariant, pool), ctx));

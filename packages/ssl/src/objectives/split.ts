@@ -1,5 +1,6 @@
 /**
- * The split of the adapter's tokens into an invariant and an equivariant part (paper section 3; recipes E.5-1, E.5-2).
+ * The split of features into an invariant and an equivariant part (paper section 3; recipes E.5-1, E.5-2): of the adapter's tokens, or
+ * (dinoNetwork.ts) all of those and further outputs of the head that reads them.
  *
  * B images, N patches, D = D_inv + D_equi features.
  */
@@ -54,6 +55,21 @@ export function equivariantPatches(
   clsEqui: Config['split']['clsEqui'],
 ): Tensor {
   return clsEqui === 'broadcast' ? patches.add(cls.unsqueeze(1)) : patches;
+}
+
+/**
+ * Throws ConfigError unless the features are split at the adapter and both parts hold at least one: for objectives whose heads see one
+ * vector an image, and have no features of patches to split.
+ */
+export function expectAdapterSplit({ location, dim, equivariantDim }: Config['split']): void {
+  if (location !== 'adapter') {
+    throw new ConfigError(
+      `split.location: needs an objective with prototypes, whose head gives features of every patch, got ${location} for one without; ` +
+        'use adapter, or dino, ibot or dinov2',
+      'split.location',
+    );
+  }
+  expectSplit(dim, equivariantDim);
 }
 
 /** Throws ConfigError unless both parts of the split hold at least one feature. */

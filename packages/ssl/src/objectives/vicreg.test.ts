@@ -4,16 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import { evalContext, expectClose, expectGradient, Fixture } from '../models/fixture.case.js';
 import { pairOf } from '../pairs.js';
+import { createObjective } from './create.js';
 import { randomBatch, stepParams } from './objective.case.js';
 import { splitTokens } from './split.js';
-import { covariance, invariance, variance, vicreg, vicregTerms } from './vicreg.js';
+import { covariance, invariance, variance, vicreg, vicregLoss, vicregTerms } from './vicreg.js';
 import { wave } from './wave.case.js';
 
 const fixture = new Fixture('vicreg');
 
 function weighted(x: Tensor, y: Tensor, [a, b, c]: readonly [number, number, number]): Tensor {
-  const terms = vicregTerms(x, y);
-  return terms.invariance.mul(a).add(terms.variance.mul(b)).add(terms.covariance.mul(c));
+  return vicregLoss(x, y, { invariance: a, variance: b, covariance: c });
 }
 
 const config = (vicregSection: object = {}, split: object = {}): Parameters<typeof vicreg>[0] =>
@@ -53,6 +53,14 @@ describe('vicreg terms', () => {
     torch.scope(() => {
       const inputs = [wave(Math.sin, 5, 4).mul(0.5), wave(Math.cos, 5, 4).mul(0.5)];
       expectGradient((pair) => weighted(...pairOf(pair), [25, 25, 1]), inputs);
+    });
+  });
+
+  it('say which shapes they need', () => {
+    torch.scope(() => {
+      const loss = (x: Tensor, y: Tensor): Tensor => weighted(x, y, [25, 25, 1]);
+      expect(() => loss(torch.ones([4, 3]), torch.ones([3]))).toThrow(/\[B, E\] of one shape.*got \[4, 3\] and \[3\]/);
+      expect(() => loss(torch.ones([1, 3]), torch.ones([1, 3]))).toThrow(/B at least 2, got \[1, 3\]/);
     });
   });
 
@@ -117,6 +125,17 @@ describe('vicreg objective', () => {
     for (const equivariantDim of [10, 11]) {
       expect(() => vicreg(config({}, { equivariantDim }), torch.generator(0))).toThrow(
         `split.equivariantDim: must lie between 1 and split.dim - 1, got ${equivariantDim} of 10; use 5 or raise split.dim`,
+      );
+    }
+  });
+});
+
+describe('the split', () => {
+  it('cannot be at the output of a head that sees no patches', () => {
+    for (const objective of ['vicreg', 'simclr', 'sie'] as const) {
+      const wanted = configSchema.parse({ objective, split: { location: 'head_output' } });
+      expect(() => createObjective(wanted, torch.generator(0))).toThrow(
+        'split.location: needs an objective with prototypes, whose head gives features of every patch, got head_output for one without; use',
       );
     }
   });

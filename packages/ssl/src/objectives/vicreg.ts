@@ -14,7 +14,7 @@ import { Expander } from '../models/expander.js';
 import { pairOf } from '../pairs.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
-import { expectSplit } from './split.js';
+import { expectAdapterSplit } from './split.js';
 import type { SplitTokens } from './split.js';
 
 // Inside the square root of the variance term. Source: main_vicreg.py; the paper's 1e-4.
@@ -58,6 +58,32 @@ export function vicregTerms(x: Tensor, y: Tensor): VicregTerms {
   };
 }
 
+/** Factors of the three terms. */
+export type VicregWeights = Readonly<Record<keyof VicregTerms, number>>;
+
+/**
+ * The three terms of `vicregTerms`, each times its weight, summed: f32 []. Variance and covariance are those of the batch: the loss of a
+ * batch is not the mean of the losses of its parts.
+ * @param x embeddings of the first views, f32 [B, E]
+ * @param y those of the second views of the same images, f32 [B, E]
+ * @param weights 25, 25, 1 in VICReg; 10, 10, 1 in SIE's comparison
+ * @throws RangeError unless x and y have one shape and B is at least 2
+ */
+export function vicregLoss(x: Tensor, y: Tensor, weights: VicregWeights): Tensor {
+  const [batch = 0] = x.shape;
+  if (x.shape.join() !== y.shape.join() || x.rank !== 2 || batch < 2) {
+    throw new RangeError(
+      `vicregLoss: must have two tensors [B, E] of one shape with B at least 2, got [${x.shape.join(', ')}] and [${y.shape.join(', ')}]; ` +
+        'give the embeddings of both views, a row an image',
+    );
+  }
+  const terms = vicregTerms(x, y);
+  return terms.invariance
+    .mul(weights.invariance)
+    .add(terms.variance.mul(weights.variance))
+    .add(terms.covariance.mul(weights.covariance));
+}
+
 /** Encoder, adapter and expander, by the names under which they are checkpointed. */
 class VicregNetwork extends Module {
   readonly encoder: Encoder;
@@ -82,11 +108,12 @@ export type VicregConfig = Pick<Config, 'model' | 'split' | 'vicreg'>;
  * Throws ConfigError when the split or the encoder's shape cannot be.
  */
 export function vicreg(config: VicregConfig, rng: Generator): Objective {
-  expectSplit(config.split.dim, config.split.equivariantDim);
+  expectAdapterSplit(config.split);
   const { pool, regularizeEqui, ...weights } = config.vicreg;
   const network = new VicregNetwork(config, rng);
   return pairObjective(config, {
     network,
+    mixesImages: ['variance', 'covariance', 'the batch norm of the expander'],
     weights: {
       invariance: weights.invariance,
       variance: weights.variance,

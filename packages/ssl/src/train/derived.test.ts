@@ -10,7 +10,7 @@ describe('derivedValues', () => {
   it("of the paper's recipe: schedule, grid, and parameters by part", () => {
     const { parameters, ...numbers } = derivedValues(loadRecipe('paper/vicreg-rot'));
     expect(numbers).toEqual({
-      ...{ steps: 500_456, warmupSteps: 6256, peakLr: 8e-4, imagesSeen: 500_456 * 2048 },
+      ...{ steps: 500_456, warmupSteps: 6256, peakLr: 8e-4, imagesPerStep: 2048, imagesSeen: 500_456 * 2048 },
       ...{ gridPatches: 14, tokens: 197, invariantDim: 256 },
     });
     expect(parameters).toEqual({

@@ -1,10 +1,12 @@
 /** What follows from a configuration: the numbers that it does not say and that the run will have. */
 import { generator } from '@halfway/torch';
+import { invariantDim } from '../config/invariantDim.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import type { LoadedWeights } from '../interop/loadWeights.js';
 import { createObjective } from '../objectives/create.js';
-import { headWarmupSteps, peakLr, warmupSteps } from './schedule.js';
+import { accumulationText } from './accumulation.js';
+import { headWarmupSteps, imagesPerStep, peakLr, warmupSteps } from './schedule.js';
 import { startFrom } from './start.js';
 
 export interface DerivedValues {
@@ -14,7 +16,10 @@ export interface DerivedValues {
   /** Of a run that starts from weights: steps over which the encoder is held, and its rate at the peak. */
   readonly headWarmupSteps?: number;
   readonly encoderPeakLr?: number;
+  readonly imagesPerStep: number;
   readonly imagesSeen: number;
+  /** What the batches of a step come to, where it has several. */
+  readonly accumulation?: string;
   readonly gridPatches: number;
   readonly tokens: number; // class token, registers and patches
   readonly invariantDim: number;
@@ -40,20 +45,24 @@ export function derivedValues(config: Config, weights?: LoadedWeights): DerivedV
       headWarmupSteps: headWarmupSteps(config),
       encoderPeakLr: init.lrMult * peakLr(config),
     }),
-    imagesSeen: train.steps * train.batch,
+    imagesPerStep: imagesPerStep(config),
+    imagesSeen: train.steps * imagesPerStep(config),
     gridPatches,
     tokens: gridPatches ** 2 + 1 + (model.kind === 'vit' ? model.numRegisters : 0),
-    invariantDim: split.dim - split.equivariantDim,
+    invariantDim: invariantDim(split),
     ...ofNetwork(config, weights),
   };
 }
 
-function ofNetwork(config: Config, weights: LoadedWeights | undefined): Pick<DerivedValues, 'parameters' | 'start'> {
+type OfNetwork = Pick<DerivedValues, 'parameters' | 'start' | 'accumulation'>;
+
+function ofNetwork(config: Config, weights: LoadedWeights | undefined): OfNetwork {
   const rng = generator(config.train.seed);
   const objective = createObjective(config, rng);
   const { network } = objective;
   rng.dispose();
   const start = weights && startFrom(objective, weights, config.model);
+  const accumulation = accumulationText(config, objective);
   const counts: Record<string, number> = {};
   for (const [name, parameter] of network.namedParameters()) {
     const [part = name] = name.split('.');
@@ -61,5 +70,9 @@ function ofNetwork(config: Config, weights: LoadedWeights | undefined): Pick<Der
   }
   for (const tensor of network.stateDict().values()) tensor.dispose();
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return { parameters: { ...counts, total }, ...(start !== undefined && { start }) };
+  return {
+    parameters: { ...counts, total },
+    ...(start !== undefined && { start }),
+    ...(accumulation !== undefined && { accumulation }),
+  };
 }

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.js';
 import { durationText } from '../duration.js';
 import type { Objective } from '../objectives/objective.js';
 import type { EngineFingerprint, RunManifest } from '../protocol/run.js';
+import { accumulationText } from './accumulation.js';
 import { headWarmupSteps, peakLr } from './schedule.js';
 
 /** Model, objective, data, optimizer and engine, a line each. */
@@ -12,6 +13,7 @@ export function headerText(runDir: string, config: Config, manifest: RunManifest
   const { model, train, optim } = config;
   const { engine, data, parameters } = manifest;
   const views = objective.views.map(({ name, sizePx }) => `${name} ${sizePx} px`).join(', ');
+  const accumulation = accumulationText(config, objective);
   return [
     `run       ${runDir}, seed ${train.seed}, steps ${manifest.step} to ${train.steps}`,
     `model     ${encoderName(model)}, patch ${patchPx(model)} px, ${(parameters / 1e6).toFixed(2)} M parameters in training`,
@@ -19,6 +21,7 @@ export function headerText(runDir: string, config: Config, manifest: RunManifest
     `data      ${data.numImages} photos of ${data.paths.join(', ')}; views ${views}; batch ${train.batch}`,
     ...(config.init.file === undefined ? [] : [`start     ${startText(config)}`]),
     `optimizer ${optim.algorithm}, lr ${optim.lr}, weight decay ${decayText(optim)}, clip ${clipText(optim)}`,
+    ...(accumulation === undefined ? [] : [`step      ${accumulation}`]),
     `engine    libtorch ${engine.libtorch}, ${deviceText(engine)}, ${engine.threads} threads, ${precisionText(engine)}`,
   ].join('\n');
 }

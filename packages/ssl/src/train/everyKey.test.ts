@@ -19,7 +19,7 @@ import { prepareEngine } from './engine.js';
 import { pretrain } from './pretrain.js';
 import { stepParams } from './schedule.js';
 import { checkpointTensors, createTrainState } from './state.js';
-import { trainStep } from './step.js';
+import { backward, update } from './step.js';
 
 const scratch = scratchFolder();
 
@@ -55,6 +55,7 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['model.resnet.variant', 'sie', 'model.kind=resnet18', 'model.imagePx=32'],
   ['model.resnet.zeroInitResidual', 'false', 'model.kind=resnet18', 'model.imagePx=32'],
   ['split.dim', '10'],
+  ['split.location', 'head_output', ...IBOT, 'recon.target=rotation'],
   ['split.equivariantDim', '3'],
   ['split.equiFirst', 'true'],
   ['split.clsEqui', 'broadcast'],
@@ -183,6 +184,7 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['optim.decayTokens', 'true', 'optim.weightDecay=5'],
   ['optim.betas', '[0.5, 0.6]'],
   ['optim.momentum', '0.5', 'optim.algorithm=lars'],
+  ['optim.accumulate', '2'],
   ['optim.warmupFraction', '1'],
   ['optim.clipNorm', '0.01'],
   ['optim.clipOver', 'parameter', 'optim.clipNorm=0.01', 'optim.algorithm=sgd'],
@@ -230,13 +232,12 @@ function twoSteps(settings: readonly string[]): string {
     const { views, planMasks } = state.objective;
     const { seed } = wanted.train;
     const seen = [0, 1].map((step) => {
-      const host = hostBatch(step, wanted, state.objective.views);
       const params = stepParams(step, wanted, state.objective);
-      const { scalars, objectiveState } = trainStep(
-        state,
-        deviceBatch(host, { views, planMasks, config: wanted, seed }),
-        params,
-      );
+      const batches = Array.from({ length: params.numBatches }, (_, i) => {
+        const host = hostBatch(step * params.numBatches + i, wanted, state.objective.views);
+        return backward(state, deviceBatch(host, { views, planMasks, config: wanted, seed }), params);
+      });
+      const { scalars, objectiveState } = update(state, batches, params);
       state.objectiveState = objectiveState;
       return [params.lr, ...Object.values(scalars).map((scalar) => scalar.item())];
     });

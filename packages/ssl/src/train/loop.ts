@@ -1,18 +1,19 @@
 /**
- * The loop: numbers of the step, batch, step, and every n steps: log, look, save, stop. It is handed everything it calls.
+ * The loop: numbers of the step, its batches, the update, and every n steps: log, look, save, stop. It is handed everything it calls.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { keep, scope } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch } from '../data/batch.js';
 import type { HostBatch } from '../data/feed.js';
+import type { StepParams } from '../objectives/objective.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { UnloggedSteps } from '../run/checkpoint.js';
 import { healthFigures } from './health.js';
-import { Meter } from './meter.js';
-import { stepParams } from './schedule.js';
+import { Meter, type BatchTimes } from './meter.js';
+import { imagesPerStep, stepParams } from './schedule.js';
 import type { TrainState } from './state.js';
-import { trainStep, type StepOutput } from './step.js';
+import { backward, update, type BatchOutput, type StepOutput } from './step.js';
 
 /** What the loop is given beside the state. Each hook is called between two steps. */
 export interface LoopParts {
@@ -22,7 +23,7 @@ export interface LoopParts {
   readonly unlogged: UnloggedSteps;
   /** Next batch of pixels, in shared memory. */
   readonly nextBatch: () => Promise<HostBatch>;
-  /** Pixels to tensors: called inside the step's scope. */
+  /** Pixels to tensors: called inside the batch's scope. */
   readonly toDevice: (host: HostBatch) => DeviceBatch;
   /** Told once, after the first steps. */
   readonly onPace: (stepMs: number, steps: number) => void;
@@ -36,21 +37,18 @@ const PACE_STEPS = 4; // after the first, which sets up kernels and caches
 
 /** Runs from `startStep` to the end, or until the signal; resolves to the number of steps finished. */
 export async function trainLoop(state: TrainState, parts: LoopParts): Promise<number> {
-  const { config, startStep, nextBatch, toDevice, signal } = parts;
-  const { batch, steps, logEvery, checkpointEvery, imagesEvery } = config.train;
-  const meter = new Meter(batch, parts.unlogged);
+  const { config, startStep, nextBatch, signal } = parts;
+  const { steps, logEvery, checkpointEvery, imagesEvery } = config.train;
+  const meter = new Meter(imagesPerStep(config), parts.unlogged);
   let paceFromMs = 0;
   for (let step = startStep; step < steps; step++) {
     const params = stepParams(step, config, state.objective);
-    const host = await nextBatch();
-    const { waitMs, indices } = host;
-    const pooled = scope(() => {
-      const deviceBatch = toDevice(host);
-      host.release();
-      const output = trainStep(state, deviceBatch, params);
-      meter.add(step + 1, output.scalars, { waitMs, indices });
+    const batches: SeenBatch[] = [];
+    while (batches.length < params.numBatches) batches.push(see(await nextBatch(), state, params, parts));
+    scope(() => {
+      const output = update(state, batches, params);
+      meter.add(step + 1, output.scalars, batches);
       carry(state, output);
-      return output.pooled;
     });
 
     const finished = step + 1;
@@ -60,14 +58,33 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
       parts.onPace((performance.now() - paceFromMs) / PACE_STEPS, finished);
     }
     // A stopped run logs no row of its own: its metrics stay those of a run that was never stopped.
-    if (isDue(logEvery)) parts.onRow({ ...meter.read(finished, params), ...healthFigures(pooled) });
-    pooled.dispose();
+    const [last] = batches.slice(-1);
+    if (isDue(logEvery) && last) parts.onRow({ ...meter.read(finished, params), ...healthFigures(last.pooled) });
+    batches.forEach(dispose);
     if (imagesEvery > 0 && isDue(imagesEvery)) await parts.onImages(finished);
     await nextTurn(); // hears Ctrl-C, and messages of the decode processes
     if (isDue(checkpointEvery) || signal.aborted) parts.onCheckpoint(finished, meter.unlogged());
     if (signal.aborted) return finished;
   }
   return steps;
+}
+
+/** A batch that has added its gradients, and what it took to get. */
+type SeenBatch = BatchOutput & BatchTimes;
+
+/** Pixels to gradients; the memory of the pixels goes back. The tensors are in no scope. */
+function see(host: HostBatch, state: TrainState, params: StepParams, { toDevice }: LoopParts): SeenBatch {
+  const { waitMs, indices } = host;
+  const output = scope(() => {
+    const batch = toDevice(host);
+    host.release();
+    return backward(state, batch, params);
+  });
+  return { ...output, waitMs, indices };
+}
+
+function dispose({ scalars, objectiveState, pooled }: SeenBatch): void {
+  for (const tensor of [...Object.values(scalars), ...Object.values(objectiveState), pooled]) tensor.dispose();
 }
 
 /** Puts the step's objective state in the place of the one before, which ends. */

@@ -10,7 +10,10 @@ function add(meter: Meter, step: number, loss: number, finite = 1): void {
   torch.scope(() => {
     const scalars = { loss, recon: loss / 4, gradNorm: 1, finite };
     const tensors = Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, torch.full([], value)]));
-    meter.add(step, tensors, { waitMs: 4, indices });
+    meter.add(step, tensors, [
+      { waitMs: 1, indices: indices.subarray(0, 1) },
+      { waitMs: 3, indices: indices.subarray(1) },
+    ]);
   });
 }
 

@@ -12,17 +12,17 @@ import { DivergedError } from './divergedError.js';
 interface StepRecord {
   readonly step: number;
   readonly values: Tensor; // f32 [number of names], in no scope
-  readonly indices: Int32Array;
+  readonly indices: readonly number[];
 }
 
-/** What the loop knows about a step beside its tensors. */
-export interface StepTimes {
+/** What the loop knows about a batch beside its tensors. */
+export interface BatchTimes {
   readonly waitMs: number;
   readonly indices: Int32Array;
 }
 
 export class Meter {
-  readonly #batch: number;
+  readonly #imagesPerStep: number;
   #names: readonly string[];
   /** Steps since the last row that were read already: for a checkpoint, or by the run that this one goes on with. */
   #read: (readonly number[])[];
@@ -32,19 +32,19 @@ export class Meter {
   #intervalStart = performance.now();
 
   /** @param unlogged of the checkpoint that the run goes on with */
-  constructor(batch: number, unlogged: UnloggedSteps = { names: [], rows: [] }) {
-    this.#batch = batch;
+  constructor(imagesPerStep: number, unlogged: UnloggedSteps = { names: [], rows: [] }) {
+    this.#imagesPerStep = imagesPerStep;
     this.#names = unlogged.names;
     this.#read = [...unlogged.rows];
   }
 
-  /** Notes a step's scalars; nothing is read. */
-  add(step: number, scalars: Readonly<Record<string, Tensor>>, { waitMs, indices }: StepTimes): void {
+  /** Notes a step's scalars, and its batches; nothing is read. */
+  add(step: number, scalars: Readonly<Record<string, Tensor>>, batches: readonly BatchTimes[]): void {
     this.#names = Object.keys(scalars);
     const values = torch.scope(() => keep(torch.stack(Object.values(scalars).map((scalar) => scalar.to('float32')))));
-    this.#records.push({ step, values, indices });
+    this.#records.push({ step, values, indices: batches.flatMap(({ indices }) => [...indices]) });
     this.#numTimed += 1;
-    this.#waitMs += waitMs;
+    for (const { waitMs } of batches) this.#waitMs += waitMs;
   }
 
   /**
@@ -73,7 +73,7 @@ export class Meter {
       gradNorm,
       lr,
       ...numbers,
-      imagesPerSecond: (1000 * this.#batch) / stepMs,
+      imagesPerSecond: (1000 * this.#imagesPerStep) / stepMs,
       dataWaitMs: this.#waitMs / this.#numTimed,
       stepMs,
     };

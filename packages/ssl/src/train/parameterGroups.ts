@@ -72,9 +72,9 @@ export function clippedTogether(network: Module, over: Config['optim']['clipOver
   }
 }
 
-/** `head.last_layer.weight_v`, `head.last_layer2.weight_g`: the names of DINO's and iBOT's heads. */
+/** `head.last_layer.weight_v`, `head.last_layer2.weight_g`: the names of DINO's and iBOT's heads; `head.last_layer_equi.*` is cut from them. */
 export function isLastLayer(name: string): boolean {
-  return /\.last_layer\d*\./.test(name);
+  return /\.last_layer(\d*|_equi)\./.test(name);
 }
 
 function isDecayed([name, { rank }]: Named, decayTokens: boolean): boolean {

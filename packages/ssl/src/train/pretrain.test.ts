@@ -113,26 +113,30 @@ describe('pretrain', () => {
     ]);
   });
 
-  it('stopped and resumed ends as if it had never stopped, to the bit', async () => {
-    const config = tinyConfig('train.steps=12', 'train.logEvery=4', 'model.dropPathRate=0.3', 'model.depth=2');
-    const [whole, parts] = [optionsOf(config), optionsOf(config)];
-    await pretrain(whole);
-    await stopAt(4, parts); // after step 5 at the latest: between two rows, where no checkpoint was due
-    expect(manifestIn(parts.out)).toMatchObject({ status: 'interrupted' });
-    expect(rowsOf(parts.out).map(({ step }) => step)).toEqual([4]);
-    await pretrain({ ...parts, resume: true });
+  it.each([1, 2])(
+    'stopped and resumed ends as if it had never stopped, to the bit: %i batches a step',
+    async (accumulate) => {
+      const settings = ['train.steps=12', 'train.logEvery=4', 'model.dropPathRate=0.3', 'model.depth=2'];
+      const config = tinyConfig(...settings, `optim.accumulate=${accumulate}`);
+      const [whole, parts] = [optionsOf(config), optionsOf(config)];
+      await pretrain(whole);
+      await stopAt(4, parts); // after step 5 at the latest: between two rows, where no checkpoint was due
+      expect(manifestIn(parts.out)).toMatchObject({ status: 'interrupted' });
+      expect(rowsOf(parts.out).map(({ step }) => step)).toEqual([4]);
+      await pretrain({ ...parts, resume: true });
 
-    expect(learnedIn(parts.out)).toEqual(learnedIn(whole.out));
-    const exported = (out: string): Buffer => readFileSync(join(out, 'export', 'backbone.safetensors'));
-    expect(exported(parts.out).equals(exported(whole.out))).toBe(true);
-    const optimizer = (out: string): Buffer =>
-      readFileSync(join(out, 'checkpoints', 'step-12', 'optimizer.safetensors'));
-    expect(optimizer(parts.out).equals(optimizer(whole.out))).toBe(true);
+      expect(learnedIn(parts.out)).toEqual(learnedIn(whole.out));
+      const exported = (out: string): Buffer => readFileSync(join(out, 'export', 'backbone.safetensors'));
+      expect(exported(parts.out).equals(exported(whole.out))).toBe(true);
+      const optimizer = (out: string): Buffer =>
+        readFileSync(join(out, 'checkpoints', 'step-12', 'optimizer.safetensors'));
+      expect(optimizer(parts.out).equals(optimizer(whole.out))).toBe(true);
 
-    const again = await pretrain({ ...whole, resume: true }); // finished: nothing to do
-    expect(again.steps).toBe(12);
-    expect(learnedIn(whole.out)).toHaveLength(3);
-  });
+      const again = await pretrain({ ...whole, resume: true }); // finished: nothing to do
+      expect(again.steps).toBe(12);
+      expect(learnedIn(whole.out)).toHaveLength(3);
+    },
+  );
 
   it('goes on only with the same settings and photos', async () => {
     const options = optionsOf(tinyConfig());

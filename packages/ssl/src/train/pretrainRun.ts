@@ -29,6 +29,7 @@ import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
 import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrain.js';
 import { requireResumable } from './resume.js';
+import { imagesPerStep } from './schedule.js';
 import { figureText, startFrom, verdictText } from './start.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
 import { summarize } from './summary.js';
@@ -198,9 +199,16 @@ class PretrainRun {
 
   /** Batches from the first step to the last; their photos are decoded from now on. */
   #startFeed(): Feed {
-    const { batch, steps } = this.#config.train;
-    const range = { startStep: this.#startStep, endStep: steps };
-    return new Feed(this.#pool, { ...this.#views, config: this.#config, source: this.#source, batch, ...range });
+    const { optim, train } = this.#config;
+    // The feed hands out batch after batch, and does not know how many make a step.
+    const range = { startStep: this.#startStep * optim.accumulate, endStep: train.steps * optim.accumulate };
+    return new Feed(this.#pool, {
+      ...this.#views,
+      config: this.#config,
+      source: this.#source,
+      batch: train.batch,
+      ...range,
+    });
   }
 
   async #train(photos: FixedPhotos, feed: Feed): Promise<number> {
@@ -315,7 +323,7 @@ class PretrainRun {
   }
 }
 
-function summaryOf(folder: RunFolder, { train }: Config, { step, parameters }: RunManifest): PretrainSummary {
-  const run = { path: folder.path, steps: step, parameters, batch: train.batch };
+function summaryOf(folder: RunFolder, config: Config, { step, parameters }: RunManifest): PretrainSummary {
+  const run = { path: folder.path, steps: step, parameters, imagesPerStep: imagesPerStep(config) };
   return summarize(run, folder.metrics(), folder.initReport());
 }

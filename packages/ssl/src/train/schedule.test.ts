@@ -44,6 +44,8 @@ describe('stepParams', () => {
   it('scales the learning rate by the batch only where asked', () => {
     expect(peakLr(tinyConfig('optim.lr=0.1', 'train.batch=64'))).toBe(0.1);
     expect(peakLr(tinyConfig('optim.lr=0.1', 'optim.lrPer256=true', 'train.batch=64'))).toBeCloseTo(0.025, 12);
+    const fourBatches = tinyConfig('optim.lr=0.1', 'optim.lrPer256=true', 'train.batch=64', 'optim.accumulate=4');
+    expect(peakLr(fourBatches)).toBeCloseTo(0.1, 12);
   });
 
   it('has every number of a step: rate, clip, and the weight of each term', () => {
@@ -61,6 +63,7 @@ describe('stepParams', () => {
           dropsLastLayerGradient: false,
           weightDecay: 0.05,
           clipNorm: 3,
+          numBatches: 1,
         },
         weights: { invariance: 10, variance: 10, covariance: 1, recon: 1 },
         ...{ numbers: {}, teacherMomentum: 1 },

@@ -16,9 +16,15 @@ export function warmupCosine(
   return final + 0.5 * (base - final) * (1 + Math.cos(Math.PI * progress));
 }
 
-/** Peak learning rate: `optim.lr`, or `optim.lr * batch / 256` with `optim.lrPer256`. */
-export function peakLr({ optim, train }: Config): number {
-  return optim.lrPer256 ? (optim.lr * train.batch) / 256 : optim.lr;
+/** Images that a step sees: those of its `optim.accumulate` batches. */
+export function imagesPerStep({ optim, train }: Config): number {
+  return optim.accumulate * train.batch;
+}
+
+/** Peak learning rate: `optim.lr`, or `optim.lr * imagesPerStep / 256` with `optim.lrPer256`. */
+export function peakLr(config: Config): number {
+  const { lr, lrPer256 } = config.optim;
+  return lrPer256 ? (lr * imagesPerStep(config)) / 256 : lr;
 }
 
 /** Steps with a rising learning rate; a share of the run, so that another length keeps its shape. */
@@ -49,6 +55,7 @@ export function stepParams(step: number, config: Config, objective: Objective): 
     dropsLastLayerGradient: holdsLastLayer && optim.freezeLastLayerBy === 'dropping_gradient',
     weightDecay: warmupCosine(step, { base: weightDecay, final: weightDecayEnd, total, warmup: 0 }),
     clipNorm: optim.clipNorm,
+    numBatches: optim.accumulate,
     weights: objective.weightsAt(step, total),
     numbers: objective.numbersAt?.(step, total) ?? {},
     teacherMomentum: objective.teacher?.momentumAt(step, total) ?? 1,

@@ -8,7 +8,7 @@ describe('summarize', () => {
       { step: 20, loss: 3, recon: 2, stepMs: 100, ...pace },
       { step: 30, loss: 1, recon: 0.5, stepMs: 50, ...pace },
     ];
-    expect(summarize({ path: 'runs/a', steps: 30, parameters: 9, batch: 8 }, rows)).toEqual({
+    expect(summarize({ path: 'runs/a', steps: 30, parameters: 9, imagesPerStep: 8 }, rows)).toEqual({
       ...{ run: 'runs/a', steps: 30, parameters: 9 },
       seconds: 2.5,
       imagesPerSecond: (30 * 8) / 2.5,

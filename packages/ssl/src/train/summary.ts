@@ -8,18 +8,18 @@ const PACE_KEYS = new Set(['step', 'lr', 'imagesPerSecond', 'dataWaitMs', 'stepM
 
 /** Seconds are those spent in steps; `final` has the loss, every term and every figure of the last row. */
 export function summarize(
-  run: { readonly path: string; readonly steps: number; readonly parameters: number; readonly batch: number },
+  run: { readonly path: string; readonly steps: number; readonly parameters: number; readonly imagesPerStep: number },
   rows: readonly MetricRow[],
   init?: InitReport,
 ): PretrainSummary {
-  const { path, steps, parameters, batch } = run;
+  const { path, steps, parameters, imagesPerStep } = run;
   const seconds = rows.reduce((sum, row, i) => sum + (row.stepMs * (row.step - (rows[i - 1]?.step ?? 0))) / 1000, 0);
   const final = Object.entries(rows.at(-1) ?? {}).filter(([key]) => !PACE_KEYS.has(key));
   return {
     run: path,
     steps,
     seconds,
-    imagesPerSecond: seconds > 0 ? (steps * batch) / seconds : 0,
+    imagesPerSecond: seconds > 0 ? (steps * imagesPerStep) / seconds : 0,
     parameters,
     final: Object.fromEntries(final),
     ...(init?.end !== undefined && { init: summarizeInit(init, init.end) }),

@@ -9,7 +9,9 @@ import type { Transformation } from './transformation.js';
 
 /**
  * theta f32 [B, 1] pixels, uniform in `blurSigmaPx`. The kernel's radius is that of the largest sigma of the range, so an image
- * comes out the same whatever its batch. Path `from_zero`: t sigma. `from_min`: from the range's lower end to sigma.
+ * comes out the same whatever its batch. theta is 0 with probability 1 - `prob`. Path `from_zero`: t sigma. `from_min`: from the
+ * range's lower end to sigma.
+ * @example blur({ blurSigmaPx: [0.1, 2], blurPath: 'from_zero', prob: 1 })
  */
 export function blur(config: Pick<Config['transform'], 'blurSigmaPx' | 'blurPath' | 'prob'>): Transformation {
   const { prob, blurPath } = config;

@@ -10,7 +10,10 @@ import { cropCenter } from './cropCenter.js';
 import { sampleParameters, symmetric } from './sampleParameters.js';
 import type { Transformation } from './transformation.js';
 
-/** theta f32 [B, 4], each delta uniform in +- its limit, hue in turns; path delta_t = t delta. */
+/**
+ * theta f32 [B, 4], each delta uniform in +- its limit, hue in turns, or all 0 with probability 1 - `prob`; path delta_t = t delta.
+ * @example color({ color: { brightness: 0.4, contrast: 0.4, saturation: 0.1, hue: 0.1 }, prob: 1 })
+ */
 export function color(config: Pick<Config['transform'], 'color' | 'prob'>): Transformation {
   const { brightness, contrast, saturation, hue } = config.color;
   const parameters = [

@@ -4,7 +4,11 @@ import { inverseRigid, rigidCanvasPx, sampleAffine } from './affineSampler.js';
 import { sampleParameters, symmetric } from './sampleParameters.js';
 import type { Transformation } from './transformation.js';
 
-/** theta f32 [B, 1] in radians, uniform in +-`rotationDeg`; path phi_t = t phi. */
+/**
+ * theta f32 [B, 1] in radians, uniform in +-`rotationDeg`, or 0 with probability 1 - `prob`; path phi_t = t phi.
+ * out(p) = in(R(phi)^-1 (p - c) + c).
+ * @example rotation({ rotationDeg: 45, interpolation: 'bilinear', prob: 1 })
+ */
 export function rotation(config: Pick<Config['transform'], 'rotationDeg' | 'interpolation' | 'prob'>): Transformation {
   const { interpolation, prob } = config;
   const angleRad = (config.rotationDeg * Math.PI) / 180;

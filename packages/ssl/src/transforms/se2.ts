@@ -9,7 +9,12 @@ import { sampleParameters, symmetric } from './sampleParameters.js';
 import type { Transformation } from './transformation.js';
 import { largestShiftPx, type TranslationConfig } from './translation.js';
 
-/** theta f32 [B, 3]: radians counter-clockwise, then pixels of the view; each component uniform. */
+/**
+ * theta f32 [B, 3]: radians counter-clockwise, then pixels of the view; each component uniform, or all 0 with probability 1 - `prob`.
+ * Path `linear`: s theta. `geodesic`: exp(s log g), the turn by s phi about the fixed point of g.
+ * @param sizePx side of the view
+ * @example se2({ rotationDeg: 45, translatePx: 10, translateUnit: 'px224', se2Path: 'linear', interpolation: 'bilinear', prob: 1 }, 96)
+ */
 export function se2(
   config: TranslationConfig & Pick<Config['transform'], 'rotationDeg' | 'se2Path'>,
   sizePx: number,

@@ -9,7 +9,12 @@ const PAPER_VIEW_PX = 224;
 
 export type TranslationConfig = Pick<Config['transform'], 'translatePx' | 'translateUnit' | 'interpolation' | 'prob'>;
 
-/** theta f32 [B, 2] in pixels of the view (x right, y down), uniform on each axis; path t_s = s t. */
+/**
+ * theta f32 [B, 2] in pixels of the view (x right, y down), uniform on each axis in +-`translatePx`, which counts in `translateUnit`, or 0
+ * with probability 1 - `prob`; path t_s = s t.
+ * @param sizePx side of the view
+ * @example translation({ translatePx: 10, translateUnit: 'px224', interpolation: 'bilinear', prob: 1 }, 96)
+ */
 export function translation(config: TranslationConfig, sizePx: number): Transformation {
   const { interpolation, prob } = config;
   const shiftPx = largestShiftPx(config, sizePx);

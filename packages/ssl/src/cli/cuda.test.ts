@@ -57,7 +57,7 @@ const lossesOf = (out: string): number[] =>
     .split('\n')
     .map((line) => (JSON.parse(line) as { loss: number }).loss);
 
-describe('--device cuda', () => {
+describe('--device cuda', { timeout: 240_000 }, () => {
   it.each([
     'vicreg-rot',
     'vicreg-rot-crossattn',

@@ -301,7 +301,7 @@ function watched<T extends object>(tree: T, prefix: string, read: Set<string>): 
   });
 }
 
-describe('every key', () => {
+describe('every key', { timeout: 240_000 }, () => {
   it('of the schema is in one of these tests', () => {
     const keys = [...TWO_STEPS.map(([key]) => key), ...OF_A_RUN, ...OF_AN_EVALUATION, ...OF_A_START, ...OF_AN_EXPORT];
     expect(keys.sort()).toEqual(leafKeys().sort());

@@ -20,19 +20,24 @@ const TARGETS = ['rotation', 'translation', 'se2', 'color', 'blur'] as const;
 const smallConfig = (recon: Partial<Config['recon']>, rest: object = {}): Config =>
   configSchema.parse({ ...SMALL, ...rest, recon });
 
+const PAIR_FIGURES = {
+  vicreg: ['varianceOverUninformed'],
+  simclr: ['ntXentOverUninformed'],
+  sie: ['varianceOverUninformed'],
+};
 objectiveConformance('vicreg', {
   make: (rng) => createObjective(smallConfig({}), rng),
-  figures: [],
+  figures: PAIR_FIGURES.vicreg,
 });
 objectiveConformance('vicreg, class token, both parts regularized', {
   make: (rng) =>
     createObjective(smallConfig({}, { vicreg: { expander: [10, 8], pool: 'cls', regularizeEqui: true } }), rng),
-  figures: [],
+  figures: PAIR_FIGURES.vicreg,
 });
 objectiveConformance('simclr, class token', {
   make: (rng) =>
     createObjective(smallConfig({}, { objective: 'simclr', simclr: { ...SMALL.simclr, pool: 'cls' } }), rng),
-  figures: [],
+  figures: PAIR_FIGURES.simclr,
 });
 const CLS_FIGURES = ['clsOverUninformed', 'teacherEntropy', 'usedPrototypes'];
 const DISTILLATION_FIGURES = {
@@ -77,7 +82,7 @@ objectiveConformance('dinov2, local views, untied head, sinkhorn, KoLeo on the b
 for (const target of [...TARGETS, 'all'] as const) {
   objectiveConformance(`sie of ${target}`, {
     make: (rng) => createObjective(smallConfig({}, { objective: 'sie', sie: { target, expander: [20, 16] } }), rng),
-    figures: [],
+    figures: PAIR_FIGURES.sie,
   });
 }
 objectiveConformance('sie, deep predictor without a variance term, class token, content fill', {
@@ -85,21 +90,22 @@ objectiveConformance('sie, deep predictor without a variance term, class token, 
     const sie = { target: 'all', expander: [20, 16], predictor: 'deep', regularizePrediction: false, pool: 'cls' };
     return createObjective(smallConfig({}, { objective: 'sie', sie: { ...sie, fill: 'content' } }), rng);
   },
-  figures: [],
+  figures: PAIR_FIGURES.sie,
 });
 
+const MASK_FIGURES = { dino: [], ibot: ['reconMasked', 'reconUnmasked'], dinov2: ['reconMasked', 'reconUnmasked'] };
 for (const target of TARGETS) {
   const figures = target === 'color' || target === 'blur' ? ['reconInside'] : ['reconInside', 'reconOutside'];
   for (const objective of ['vicreg', 'simclr', 'sie'] as const) {
     objectiveConformance(`${objective} + reconstruction of ${target}`, {
       make: (rng) => createObjective(smallConfig({ target }, { objective, sie: { ...SMALL.sie, target } }), rng),
-      figures,
+      figures: [...PAIR_FIGURES[objective], ...figures],
     });
   }
   for (const objective of DISTILLATIONS) {
     objectiveConformance(`${objective} + reconstruction of ${target}`, {
       make: (rng) => createObjective(smallConfig({ target }, { objective, ...WITH_LOCALS }), rng),
-      figures: [...DISTILLATION_FIGURES[objective], ...figures],
+      figures: [...DISTILLATION_FIGURES[objective], ...MASK_FIGURES[objective], ...figures],
     });
   }
   objectiveConformance(`ibot + reconstruction of ${target} from the head's output`, {
@@ -107,7 +113,7 @@ for (const target of TARGETS) {
       const split = { location: 'head_output', dim: 6, equivariantDim: 8 };
       return createObjective(smallConfig({ target }, { objective: 'ibot', split, ...WITH_LOCALS }), rng);
     },
-    figures: [...DISTILLATION_FIGURES.ibot, ...figures],
+    figures: [...DISTILLATION_FIGURES.ibot, ...MASK_FIGURES.ibot, ...figures],
   });
   objectiveConformance(`vicreg + reconstruction of v2 by cross-attention, ${target}`, {
     make: (rng) =>
@@ -115,11 +121,11 @@ for (const target of TARGETS) {
         smallConfig({ target, concat: 'cross_attention', attentionHeads: 5, intermediates: 0, includeFinal: true }),
         rng,
       ),
-    figures,
+    figures: [...PAIR_FIGURES.vicreg, ...figures],
   });
   objectiveConformance(`vicreg + regression of ${target}`, {
     make: (rng) => createObjective(smallConfig({ target, of: 'theta', regressor: [10, 8] }), rng),
-    figures: ['thetaR2'],
+    figures: [...PAIR_FIGURES.vicreg, 'thetaR2'],
   });
 }
 objectiveConformance('vicreg + reconstruction, content fill, every switch away from its default', {
@@ -134,5 +140,5 @@ objectiveConformance('vicreg + reconstruction, content fill, every switch away f
       ),
       rng,
     ),
-  figures: ['reconInside'],
+  figures: [...PAIR_FIGURES.vicreg, 'reconInside'],
 });

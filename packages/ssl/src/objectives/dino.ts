@@ -9,12 +9,13 @@ import * as torch from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
-import { overUninformed, targetFigures } from './dinoFigures.js';
+import { targetFigures } from './dinoFigures.js';
 import { dinoLoss } from './dinoLoss.js';
 import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
 import type { StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
 import type { Objective } from './objective.js';
+import { overUninformed } from './overUninformed.js';
 
 /** The sections of the configuration that DINO reads. */
 export type DinoConfig = StudentConfig & Pick<Config, 'dino'>;
@@ -27,7 +28,11 @@ export function dino(config: DinoConfig, rng: Generator): Objective {
   const { dino: options } = config;
   const { prototypes, studentTemp, teacherMomentum, centerMomentum } = options;
   const head = { ...options, patchPrototypes: 0 };
-  const { base, student, teacherSight } = distillation(config, { hidesPatches: false, teacherMomentum, head }, rng);
+  const { base, student, teacherSight } = distillation(
+    config,
+    { section: 'dino', hidesPatches: false, teacherMomentum, head },
+    rng,
+  );
 
   return {
     ...base,
@@ -48,7 +53,7 @@ export function dino(config: DinoConfig, rng: Generator): Objective {
       const loss = dinoLoss(own.unflatten(0, [views.length, -1]), targets.unflatten(0, [NUM_GLOBAL, -1]), studentTemp);
       return {
         terms: { cls: loss },
-        figures: { clsOverUninformed: overUninformed(loss, prototypes), ...targetFigures(targets) },
+        figures: { clsOverUninformed: overUninformed(loss, Math.log(prototypes)), ...targetFigures(targets) },
         state: { clsCenter: nextCenter(center, scores, centerMomentum) },
         features,
         teacherFeatures,

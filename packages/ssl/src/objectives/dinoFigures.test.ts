@@ -1,7 +1,7 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { valueOf } from '../models/fixture.case.js';
-import { overUninformed, targetFigures } from './dinoFigures.js';
+import { targetFigures } from './dinoFigures.js';
 
 describe('figures of the targets', () => {
   it('are 1 and 1 where the teacher says nothing', () => {
@@ -18,18 +18,6 @@ describe('figures of the targets', () => {
       const figures = targetFigures(sure);
       expect(valueOf(figures, 'teacherEntropy')).toBeCloseTo(0, 6);
       expect(valueOf(figures, 'usedPrototypes')).toBe(2);
-    });
-  });
-});
-
-describe('a loss over that of a student that knows nothing', () => {
-  it('is 1 at ln K, and counts the weights of the loss', () => {
-    torch.scope(() => {
-      const loss = torch.tensor([Math.log(9)]).sum();
-      expect(overUninformed(loss, 9).item()).toBeCloseTo(1, 6);
-      expect(overUninformed(loss.mul(0.5), 9, torch.tensor([0.5]).sum()).item()).toBeCloseTo(1, 6);
-      expect(overUninformed(loss.mul(0), 9, torch.zeros([])).item()).toBe(0); // nothing was masked
-      expect(overUninformed(loss.requiresGrad_(), 9).requiresGrad).toBe(false);
     });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * What tells whether self-distillation goes well: three numbers of a step's class-token targets, and how far a loss has come.
+ * What tells whether self-distillation goes well: two numbers of a step's class-token targets.
  *
  * M rows, K prototypes.
  */
@@ -22,13 +22,4 @@ export function targetFigures(targets: Tensor): { readonly teacherEntropy: Tenso
       usedPrototypes: torch.zeros([numPrototypes], { device: likeliest.device }).indexFill(0, likeliest, 1).sum(),
     };
   });
-}
-
-/**
- * A cross entropy over ln K, what a student scores that knows nothing: 1 at the start, and falling when it learns. f32 [].
- * @param weight sum of the weights in the cross entropy, f32 []; 1 when left out
- */
-export function overUninformed(loss: Tensor, numPrototypes: number, weight?: Tensor): Tensor {
-  const share = loss.detach().div(Math.log(numPrototypes));
-  return weight === undefined ? share : share.div(weight.clampMin(1e-12));
 }

@@ -22,7 +22,7 @@ import type { EncodedView } from '../models/encodeViews.js';
 import type { Encoder } from '../models/encoder.js';
 import { normalize } from '../transforms/pixels.js';
 import { teacherMomentumAt } from './dinoSchedules.js';
-import type { Inspection, Objective } from './objective.js';
+import type { Advice, Inspection, Objective } from './objective.js';
 import { expectSplit, splitTokens } from './split.js';
 import type { SplitTokens } from './split.js';
 
@@ -31,6 +31,9 @@ export const NUM_GLOBAL = 2;
 
 /** The sections of the configuration that make a student. */
 export type StudentConfig = Pick<Config, 'model' | 'split' | 'augment'>;
+
+/** The section of an objective of this family. */
+type Section = 'dino' | 'ibot' | 'dinov2';
 
 type HeadShape = Omit<DinoHeadConfig, 'inputDim' | 'equivariantDim'>;
 
@@ -134,7 +137,7 @@ export class DinoNetwork extends Module {
 
 /** A student, the teacher that follows it, and the parts of their objective that are the same for all losses. */
 export interface Distillation {
-  readonly base: Pick<Objective, 'views' | 'network' | 'teacher' | 'encode' | 'inspect'> &
+  readonly base: Pick<Objective, 'advice' | 'views' | 'network' | 'teacher' | 'encode' | 'inspect'> &
     Required<Pick<Objective, 'mixesImages'>>;
   readonly student: DinoNetwork;
   /** What the teacher makes of the global views, nothing hidden; call it under noGrad. */
@@ -143,15 +146,21 @@ export interface Distillation {
 
 /**
  * A student and its teacher, which begins equal. Throws ConfigError when the split, a view's size or the encoder's shape cannot be.
+ * @param section of the configuration with the objective's keys, for advice
  * @param hidesPatches gives the student a mask token
  */
 export function distillation(
   config: StudentConfig,
   {
+    section,
     hidesPatches,
     teacherMomentum,
     ...heads
-  }: { readonly hidesPatches: boolean; readonly teacherMomentum: number } & HeadShapes,
+  }: {
+    readonly section: Section;
+    readonly hidesPatches: boolean;
+    readonly teacherMomentum: number;
+  } & HeadShapes,
   rng: Generator,
 ): Distillation {
   const { split } = config;
@@ -164,6 +173,7 @@ export function distillation(
   };
   return {
     base: {
+      advice: adviceOf(section),
       views: globalAndLocalViews(config),
       network: student,
       mixesImages: student.encoder.mixesImages ? ['the batch norm of the encoder'] : [],
@@ -182,6 +192,20 @@ export function distillation(
     },
     student,
     teacherSight,
+  };
+}
+
+/**
+ * Sharp targets keep answers from being all alike, and a centre that follows keeps them from being all one: either without the other
+ * collapses, and so does a centre of momentum 0.999 (Caron et al. 2021, section 5.3 and appendix D).
+ */
+function adviceOf(section: Section): Advice {
+  return {
+    sameFeatures: `lower optim.lr, or raise ${section}.teacherMomentum`,
+    fewDirections: 'raise train.batch, or lower optim.lr',
+    uninformed: `lower ${section}.teacherTemp.temps, or optim.lr`,
+    uniformTargets: `lower ${section}.teacherTemp.temps`,
+    onePrototype: `lower ${section}.centerMomentum`,
   };
 }
 

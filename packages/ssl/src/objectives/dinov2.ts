@@ -10,7 +10,7 @@ import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
-import { overUninformed, targetFigures } from './dinoFigures.js';
+import { targetFigures } from './dinoFigures.js';
 import { dinoLoss } from './dinoLoss.js';
 import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
 import type { Sight, StudentConfig } from './dinoNetwork.js';
@@ -19,6 +19,7 @@ import { ibotLoss, maskedPatches, masksOf } from './ibotLoss.js';
 import { koleoLoss } from './koleoLoss.js';
 import { largestBlock, planDinov2Masks } from './masks/dinov2Masks.js';
 import type { Objective, ObjectiveState } from './objective.js';
+import { overUninformed } from './overUninformed.js';
 import { sinkhorn } from './sinkhorn.js';
 
 /** The sections of the configuration that DINOv2 reads. */
@@ -43,7 +44,7 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
   const ownHead = { ...head, prototypes: patchPrototypes, bottleneckDim: options.patchBottleneckDim };
   const { base, student, teacherSight } = distillation(
     config,
-    { hidesPatches: true, teacherMomentum, head, patchHead: untiedHead ? ownHead : undefined },
+    { section: 'dinov2', hidesPatches: true, teacherMomentum, head, patchHead: untiedHead ? ownHead : undefined },
     rng,
   );
 
@@ -92,8 +93,8 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
       return {
         terms,
         figures: {
-          clsOverUninformed: overUninformed(terms.cls, prototypes),
-          patchOverUninformed: overUninformed(terms.patch, patchPrototypes, weights.sum()),
+          clsOverUninformed: overUninformed(terms.cls, Math.log(prototypes)),
+          patchOverUninformed: overUninformed(terms.patch, Math.log(patchPrototypes), weights.sum()),
           ...targetFigures(targets.cls),
         },
         state: nextCenters(state, scores, options.centerMomentum),

@@ -10,7 +10,7 @@ import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
-import { overUninformed, targetFigures } from './dinoFigures.js';
+import { targetFigures } from './dinoFigures.js';
 import { dinoLoss } from './dinoLoss.js';
 import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
 import type { StudentConfig } from './dinoNetwork.js';
@@ -18,6 +18,7 @@ import { teacherTempAt } from './dinoSchedules.js';
 import { ibotLoss, maskedPatches, masksOf } from './ibotLoss.js';
 import { planIbotMasks } from './masks/ibotMask.js';
 import type { Objective } from './objective.js';
+import { overUninformed } from './overUninformed.js';
 
 /** The sections of the configuration that iBOT reads. */
 export type IbotConfig = StudentConfig & Pick<Config, 'ibot'>;
@@ -31,7 +32,11 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
   const { prototypes, sharedHead, studentTemp, teacherMomentum } = options;
   const patchPrototypes = sharedHead ? prototypes : options.patchPrototypes;
   const head = { ...options, patchPrototypes: sharedHead ? 0 : patchPrototypes };
-  const { base, student, teacherSight } = distillation(config, { hidesPatches: true, teacherMomentum, head }, rng);
+  const { base, student, teacherSight } = distillation(
+    config,
+    { section: 'ibot', hidesPatches: true, teacherMomentum, head },
+    rng,
+  );
 
   return {
     ...base,
@@ -69,8 +74,8 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
       return {
         terms,
         figures: {
-          clsOverUninformed: overUninformed(terms.cls, prototypes),
-          patchOverUninformed: overUninformed(terms.patch, patchPrototypes, weights.sum()),
+          clsOverUninformed: overUninformed(terms.cls, Math.log(prototypes)),
+          patchOverUninformed: overUninformed(terms.patch, Math.log(patchPrototypes), weights.sum()),
           ...targetFigures(targets),
         },
         state: {

@@ -43,6 +43,7 @@ export function linearBase(sizesPx: readonly number[] = [8, 8]): Objective {
       return { invariant: part(0, 2), equivariant: part(2, 3) };
     });
   return {
+    advice: {},
     views: sizesPx.map((sizePx, i) => ({ name: `v${i + 1}`, sizePx })),
     network,
     weightsAt: () => ({ base: 2 }),

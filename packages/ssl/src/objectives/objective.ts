@@ -58,7 +58,23 @@ export interface Teacher {
   momentumAt(step: number, totalSteps: number): number;
 }
 
+/** Ways in which a training goes wrong, and what to change then: ends of sentences that name keys of the configuration. */
+export interface Advice {
+  /** The features of all photos are nearly the same. */
+  readonly sameFeatures: string;
+  /** They lie on few directions. */
+  readonly fewDirections: string;
+  /** A term is what it is when nothing is known (a figure `<term>OverUninformed`). */
+  readonly uninformed: string;
+  /** A teacher's answers are nearly uniform (the figure `teacherEntropy`). */
+  readonly uniformTargets: string;
+  /** It gives all photos to one prototype (the figure `usedPrototypes`). */
+  readonly onePrototype: string;
+}
+
 export interface Objective {
+  /** Of what can go wrong with it. */
+  readonly advice: Partial<Advice>;
   readonly views: readonly ViewRequest[];
   /** Which patches of which view are hidden from the student, for objectives that hide any. */
   readonly planMasks?: PlanMasks;

@@ -12,8 +12,10 @@ import type { DeviceBatch, ViewRequest } from '../data/batch.js';
 import type { Adapter } from '../models/adapter.js';
 import { encodeViews } from '../models/encodeViews.js';
 import type { Encoder } from '../models/encoder.js';
+import { entryOf } from '../pairs.js';
 import { normalize } from '../transforms/pixels.js';
-import type { Objective } from './objective.js';
+import type { Advice, Objective } from './objective.js';
+import { overUninformed } from './overUninformed.js';
 import { splitTokens } from './split.js';
 import type { SplitTokens, TokenPart } from './split.js';
 
@@ -22,6 +24,9 @@ export interface PairParts {
   readonly network: Module & { readonly encoder: Encoder; readonly adapter: Adapter };
   /** Weight of each term, the same at every step. */
   readonly weights: Readonly<Record<string, number>>;
+  readonly advice: Partial<Advice>;
+  /** What terms are for a batch of B images that all have the same embedding, by the terms' names. */
+  readonly uninformed: (batch: number) => Readonly<Record<string, number>>;
   /** What of the terms mixes the images of a batch, in words. */
   readonly mixesImages: readonly string[];
   /** What g does to the second view, for an objective that needs to know its theta. */
@@ -37,13 +42,14 @@ export interface PairParts {
 /** The objective of these parts: two views of the size of the model, no state. */
 export function pairObjective(
   { model, split }: Pick<Config, 'model' | 'split'>,
-  { network, weights, mixesImages, transformed, terms }: PairParts,
+  { network, weights, advice, uninformed, mixesImages, transformed, terms }: PairParts,
 ): Objective {
   const encode = (batch: DeviceBatch, ctx: ForwardContext): SplitTokens[] => {
     const views = batch.views.map(({ images }) => ({ images: normalize(images) }));
     return encodeViews(network, views, ctx).map((tokens) => splitTokens(tokens, split));
   };
   return {
+    advice,
     views: [
       { name: 'v1', sizePx: model.imagePx },
       { name: 'v2', sizePx: model.imagePx, ...(transformed && { transformed }) },
@@ -55,7 +61,12 @@ export function pairObjective(
 
     forward(batch, _params, state, ctx) {
       const features = encode(batch, ctx);
-      return { terms: terms(features, batch, ctx), figures: {}, state, features };
+      const values = terms(features, batch, ctx);
+      const figures = Object.entries(uninformed(batch.indices.length)).map(([name, value]): [string, Tensor] => [
+        `${name}OverUninformed`,
+        overUninformed(entryOf(values, name), value),
+      ]);
+      return { terms: values, figures: Object.fromEntries(figures), state, features };
     },
 
     inspect(batch, _state, ctx) {

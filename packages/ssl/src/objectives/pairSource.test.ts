@@ -7,6 +7,8 @@ import { evalContext, present, valueOf } from '../models/fixture.case.js';
 import { createObjective } from './create.js';
 import { objectiveBatch, stepParams } from './objective.case.js';
 import type { Objective, ObjectiveOutput } from './objective.js';
+import { hiddenPatches } from './pairSource.js';
+import type { PairSource } from './pairSource.js';
 
 const make = (recon: object = {}, objective = 'ibot'): Objective => {
   const head = { hiddenDim: 7, bottleneckDim: 5, prototypes: 11 };
@@ -102,6 +104,19 @@ describe('whose features a task reads', () => {
       expect(changed[0]).toEqual(plain[0]);
       expect([count(plain[1]) > 0, count(changed[1])]).toEqual([true, 0]);
       expect(changed[1]?.length).toBe(plain[1]?.length);
+    });
+  });
+
+  it('says of which patches it knows nothing: those hidden from either view that it reads', () => {
+    torch.scope(() => {
+      const batch = objectiveBatch(make());
+      const [first, second] = batch.views.map(({ mask }) => present(mask).flatten().toArray() as unknown as boolean[]);
+      const hidden = (source: PairSource['source'], masking: PairSource['masking']): unknown =>
+        hiddenPatches(batch, { source, masking, teacherSeesTransformed: true })?.flatten().toArray();
+      expect(hidden('student', 'masked')).toEqual(first?.map((isHidden, i) => isHidden || second?.[i]));
+      expect(hidden('teacher_v1', 'masked')).toEqual(second);
+      expect(hidden('student', 'unmasked')).toBeUndefined();
+      expect(first).not.toEqual(second);
     });
   });
 

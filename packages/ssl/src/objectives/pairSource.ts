@@ -1,6 +1,7 @@
 /**
  * Whose features of v1 and v2 a task reads, where the base has a teacher or hides patches (recipes E.5-5, 6, 8). The base does not know.
  */
+import type { Tensor } from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch, PlanMasks, View } from '../data/batch.js';
@@ -64,6 +65,14 @@ export function pairFeatures(
     default:
       return source satisfies never;
   }
+}
+
+/** Patches of which the features that a task reads know nothing in one view or the other, bool [B, N]; undefined where all are seen. */
+export function hiddenPatches({ views }: DeviceBatch, { source, masking }: PairSource): Tensor | undefined {
+  if (masking === 'unmasked') return undefined;
+  const [first, second] = views.slice(0, 2).map(({ mask }) => mask);
+  const ofFirst = source === 'teacher_v1' ? undefined : first; // a teacher sees all
+  return ofFirst && second ? ofFirst.logicalOr(second) : (ofFirst ?? second);
 }
 
 function detached({ cls, patches }: TokenPart): TokenPart {

@@ -12,14 +12,16 @@
  */
 import type { Generator } from '@halfway/torch';
 import type { PairTask } from './pairTask.js';
-import { errorByRegion } from './reconstructionLoss.js';
+import { hiddenPatches } from './pairSource.js';
+import { errorByMask, errorByRegion } from './reconstructionLoss.js';
 import { inspectReconstruction } from './reconstructionReport.js';
 import { createTask, decode, reconstructionTerm, targetsOf } from './reconstructionTask.js';
 import type { ReconstructionOptions } from './reconstructionTask.js';
 
 /**
  * The task with the term `recon`, the modules `fusion` and `decoders`, and the figures `reconInside` and, where g shows pixels from
- * outside the photo, `reconOutside` (mean squared error per pixel of either region, whatever the loss counts).
+ * outside the photo, `reconOutside`; where the base hides patches from the task, `reconMasked` and `reconUnmasked` (mean squared error per
+ * pixel of each region, whatever the loss counts).
  */
 export function reconstruction(options: ReconstructionOptions, rng: Generator): PairTask {
   const task = createTask(options, rng);
@@ -34,9 +36,13 @@ export function reconstruction(options: ReconstructionOptions, rng: Generator): 
     loss(features, batch, ctx) {
       const decoded = decode(task, features, ctx); // one [B, 3, S, S] per target
       const targets = targetsOf(batch, options);
+      const hidden = hiddenPatches(batch, options);
       return {
         term: reconstructionTerm(decoded, targets, options),
-        figures: errorByRegion(decoded, targets.wanted, targets.valid),
+        figures: {
+          ...errorByRegion(decoded, targets.wanted, targets.valid),
+          ...(hidden && errorByMask(decoded, targets.wanted, hidden)),
+        },
       };
     },
 

@@ -2,7 +2,7 @@ import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectGradient, Fixture } from '../models/fixture.case.js';
-import { reconstructionLoss } from './reconstructionLoss.js';
+import { errorByMask, reconstructionLoss } from './reconstructionLoss.js';
 import { fromTargetSpace, toTargetSpace } from './targetSpace.js';
 
 const fixture = new Fixture('reconstruct');
@@ -73,6 +73,21 @@ describe('reconstructionLoss', () => {
     torch.scope(() => {
       const valid = images('mask').map((mask) => mask.mul(0));
       expect(reconstructionLoss(images('decoded'), images('rgb'), { reduction: 'mean', valid }).item()).toBe(0);
+    });
+  });
+});
+
+describe('errorByMask', () => {
+  it('is the error of hidden patches and of seen ones, each by itself', () => {
+    torch.scope(() => {
+      // Two photos of 2 x 2 patches of 2 px: patch p of photo b is wrong by b + p / 10 in every channel.
+      const errors = torch.tensor([0, 0.1, 0.2, 0.3, 1, 1.1, 1.2, 1.3], { shape: [2, 1, 2, 2] });
+      const decoded = [errors.upsampleNearest2d([4, 4]).expand([2, 3, 4, 4])];
+      const hidden = torch.tensor([0, 1, 0, 0, 0, 0, 0, 1], { shape: [2, 4] }).gt(0);
+      const { reconMasked, reconUnmasked } = errorByMask(decoded, [torch.zeros([2, 3, 4, 4])], hidden);
+      expect(reconMasked.item()).toBeCloseTo((0.1 ** 2 + 1.3 ** 2) / 2, 6);
+      expect(reconUnmasked.item()).toBeCloseTo((0.2 ** 2 + 0.3 ** 2 + 1 + 1.1 ** 2 + 1.2 ** 2) / 6, 6);
+      expect(errorByMask(decoded, decoded, hidden.logicalNot().logicalAnd(hidden)).reconMasked.item()).toBe(0);
     });
   });
 });

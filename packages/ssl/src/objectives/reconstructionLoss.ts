@@ -60,6 +60,27 @@ export function errorByRegion(
   });
 }
 
+/**
+ * Mean squared error per pixel in patches that are hidden and in those that are seen, averaged over the targets; detached. 0 for a kind
+ * of which the batch has none.
+ * @param hidden bool [B, N], row-major over the grid
+ */
+export function errorByMask(
+  decoded: readonly Tensor[],
+  wanted: readonly Tensor[],
+  hidden: Tensor,
+): { readonly reconMasked: Tensor; readonly reconUnmasked: Tensor } {
+  return torch.noGrad(() => {
+    const [batch = 0, numPatches = 0] = hidden.shape;
+    const [, , height = 0, width = 0] = wanted[0]?.shape ?? [];
+    const grid = Math.sqrt(numPatches);
+    const masked = hidden.reshape([batch, 1, grid, grid]).to('float32').upsampleNearest2d([height, width]); // [B, 1, S, S]
+    const mean = (region: Tensor): Tensor =>
+      reconstructionLoss(decoded, wanted, { reduction: 'mean', valid: decoded.map(() => region) });
+    return { reconMasked: mean(masked), reconUnmasked: mean(masked.neg().add(1)) };
+  });
+}
+
 function shapesOf(images: readonly Tensor[]): string {
   return images.map(({ shape }) => `[${shape.join(', ')}]`).join(' ');
 }

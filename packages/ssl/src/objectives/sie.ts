@@ -24,7 +24,7 @@ import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
 import { expectAdapterSplit } from './split.js';
 import { pathOf } from './transformedPair.js';
-import { covariance, invariance, variance } from './vicreg.js';
+import { covariance, invariance, LARGEST_VARIANCE_TERM, variance } from './vicreg.js';
 
 /** Embeddings of one view, each f32 [B, E]. */
 export interface SieEmbeddings {
@@ -99,6 +99,12 @@ export function sie(config: SieConfig, rng: Generator): Objective {
   const network = new SieNetwork(config, 1 + parameters.length, rng);
   return pairObjective(config, {
     network,
+    advice: {
+      sameFeatures: 'raise sie.variance, or lower optim.lr',
+      fewDirections: 'raise sie.covariance, or train.batch',
+      uninformed: 'raise sie.variance, or lower sie.invariance and sie.equivariance',
+    },
+    uninformed: () => ({ variance: LARGEST_VARIANCE_TERM }),
     mixesImages: ['variance', 'covariance', 'the batch norm of the expanders'],
     transformed: { transformation, intermediates: 0, fill, sharedCrop: false },
     weights: {

@@ -44,6 +44,13 @@ export function simclr(config: SimclrConfig, rng: Generator): Objective {
   const network = new SimclrNetwork(config, rng);
   return pairObjective(config, {
     network,
+    // A lower temperature pushes images apart that are near already (Wang and Liu 2021, arXiv 2012.09740).
+    advice: {
+      sameFeatures: 'lower simclr.temperature, or optim.lr',
+      fewDirections: 'raise train.batch, or lower simclr.temperature',
+      uninformed: 'lower simclr.temperature, or optim.lr',
+    },
+    uninformed: (batch) => ({ ntXent: Math.log(2 * batch - 1) }),
     mixesImages: ['ntXent', 'the batch norm of the projector'],
     weights: { ntXent: 1 },
     terms(features, _batch, ctx) {

@@ -20,6 +20,9 @@ import type { SplitTokens } from './split.js';
 // Inside the square root of the variance term. Source: main_vicreg.py; the paper's 1e-4.
 const VARIANCE_EPS = 1e-4;
 
+/** v(Z) where all rows of Z are the same. */
+export const LARGEST_VARIANCE_TERM = 1 - Math.sqrt(VARIANCE_EPS);
+
 /** s(X, Y) = mean over B and E of (x - y)^2, f32 []. X and Y are f32 [B, E]. */
 export function invariance(x: Tensor, y: Tensor): Tensor {
   return x.mseLoss(y);
@@ -113,6 +116,12 @@ export function vicreg(config: VicregConfig, rng: Generator): Objective {
   const network = new VicregNetwork(config, rng);
   return pairObjective(config, {
     network,
+    advice: {
+      sameFeatures: 'raise vicreg.variance, or lower optim.lr',
+      fewDirections: 'raise vicreg.covariance, or train.batch',
+      uninformed: 'raise vicreg.variance, or lower vicreg.invariance',
+    },
+    uninformed: () => ({ variance: LARGEST_VARIANCE_TERM }),
     mixesImages: ['variance', 'covariance', 'the batch norm of the expander'],
     weights: {
       invariance: weights.invariance,

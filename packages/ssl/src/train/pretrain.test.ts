@@ -77,7 +77,16 @@ describe('pretrain', () => {
     const rows = rowsOf(out);
     expect(rows.map(({ step }) => step)).toEqual([2, 4, 6]);
     const terms = ['invariance', 'variance', 'covariance', 'recon'];
-    const figures = ['loss', 'reconInside', 'reconOutside', 'gradNorm', 'lr', 'featureStd', 'effectiveRank'];
+    const figures = [
+      'loss',
+      'varianceOverUninformed',
+      'reconInside',
+      'reconOutside',
+      'gradNorm',
+      'lr',
+      'featureStd',
+      'effectiveRank',
+    ];
     const pace = ['step', 'imagesPerSecond', 'dataWaitMs', 'stepMs'];
     for (const row of rows) {
       expect(Object.keys(row).sort()).toEqual([...terms, ...figures, ...pace].sort());

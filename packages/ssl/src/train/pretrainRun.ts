@@ -264,7 +264,8 @@ class PretrainRun {
     this.#manifest = { ...this.#manifest, step: row.step };
     this.#folder.appendMetrics(row);
     this.#progress({ kind: 'row', row, totalSteps: this.#config.train.steps });
-    for (const text of this.#alarms.ofRow(row, this.#config.train)) this.#event('alarm', text);
+    const { advice } = this.#state.objective;
+    for (const text of this.#alarms.ofRow(row, this.#config, advice)) this.#event('alarm', text);
   }
 
   async #images(photos: FixedPhotos, step: number): Promise<void> {

@@ -21,7 +21,7 @@ describe('halfway', () => {
       'halfway setup: --from <wheels...> --cuda --force --json',
       'halfway doctor: --json',
       'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --init <file> --steps <n> --seed <n> --device <name> ' +
-        '--set <key.path=value> --resume --allow-other-engine --dry-run --json',
+        '--set <key.path=value> --resume --allow-other-engine --dry-run --num-photos <n> --json',
       'halfway eval: [run] --tasks <list> --photos <n> --r2-parameters <list> --r2-borders <list> --data <paths...> --test <paths...> ' +
         '--baseline <kind> --weights <file> --features <kind> --device <name> --json',
       'halfway export: [run] --weights <file> --format <name> --out <folder> --json',
@@ -158,5 +158,14 @@ describe('halfway', () => {
       config: { train: { batch: 1024 }, transform: { rotationDeg: 45 } },
       derived: { peakLr: 4e-4, warmupSteps: 6256, gridPatches: 14, parameters: { encoder: 21_665_664 } },
     });
+    const text = await runProgram(['pretrain', '--recipe', 'small/vicreg', '--dry-run', '--num-photos', '640']);
+    expect(text.stdout).toMatch(
+      /\n# stepsPerEpoch: 10\n# epochs: 500\n[^]*\n# views, 32 px: 2\n[^]*\n# flops, total: \d+ \(11\.4 G\)\n/,
+    );
+    const training = await runProgram(['pretrain', '--recipe', 'small/vicreg', '--num-photos', '640']);
+    expect([training.code, training.stderr]).toEqual([
+      2,
+      expect.stringContaining('--num-photos: goes with --dry-run, got 640 for a training; leave it out'),
+    ]);
   });
 });

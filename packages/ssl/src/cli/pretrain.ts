@@ -21,6 +21,7 @@ interface PretrainFlags {
   readonly resume?: boolean;
   readonly allowOtherEngine?: boolean;
   readonly dryRun?: boolean;
+  readonly numPhotos?: number;
   readonly json?: boolean;
 }
 
@@ -51,7 +52,15 @@ export function pretrainCommand(): Command {
     .option('--set <key.path=value>', 'change a key of the recipe; may be repeated', collect, [])
     .option('--resume', 'go on with the run in --out, bit for bit')
     .option('--allow-other-engine', 'resume although libtorch or CPU differ: other bits')
-    .option('--dry-run', 'print the resolved configuration and what follows from it, train nothing')
+    .option(
+      '--dry-run',
+      'print the resolved configuration and what follows from it (parameters, epochs, FLOPs, memory), train nothing',
+    )
+    .option(
+      '--num-photos <n>',
+      'with --dry-run: photos that the data will have, where they are not here',
+      wholeNumber(1),
+    )
     .option('--json', 'print the summary as one JSON object')
     .addHelpText(
       'after',
@@ -61,7 +70,7 @@ Examples:
   halfway pretrain --recipe small/vicreg-rot --data shards/*.tar --out runs/b --steps 2000 --set model.imagePx=64
   halfway pretrain --recipe small/vicreg-rot --data photos --init runs/a --out runs/c
   halfway pretrain --out runs/a --resume
-  halfway pretrain --recipe paper/vicreg-rot --dry-run
+  halfway pretrain --recipe paper/vicreg-rot --dry-run --num-photos 1281167
 
 Keys of --set are those of the file config.yaml in a run folder; an unknown one is an error that names the nearest.
 Ctrl-C saves and stops.`,
@@ -72,8 +81,11 @@ Ctrl-C saves and stops.`,
 async function run(flags: PretrainFlags): Promise<void> {
   const job = await resolveJob(flags);
   if (flags.dryRun === true) {
-    await describeJob(job, flags.json === true);
+    await describeJob(job, flags);
     return;
+  }
+  if (flags.numPhotos !== undefined) {
+    throw new UsageError(`--num-photos: goes with --dry-run, got ${flags.numPhotos} for a training; leave it out`);
   }
   const { out } = flags;
   if (out === undefined) {
@@ -123,16 +135,18 @@ async function resolveJob(flags: PretrainFlags): Promise<Job> {
   );
 }
 
-/** `--dry-run` */
-async function describeJob({ config }: Job, isJson: boolean): Promise<void> {
-  const { derivedValues } = await import('../train/derived.js');
-  const { startWeights } = await import('../interop/startWeights.js');
-  const derived = derivedValues(config, await startWeights(config.init));
-  const { parameters, start = '', ...numbers } = derived;
-  const lines = [
-    ...Object.entries(numbers).map(([name, value]) => `# ${name}: ${value}`),
-    ...Object.entries(parameters).map(([name, count]) => `# parameters, ${name}: ${count}`),
-    ...start.split('\n').flatMap((line) => (line === '' ? [] : [`# ${line}`])),
-  ];
-  printResult({ config, derived }, [configText(config), '# what follows from it', ...lines].join('\n'), isJson);
+/** `--dry-run`: of as many photos as `--num-photos` says, else of those that would be trained on. */
+async function describeJob({ config, data }: Job, flags: PretrainFlags): Promise<void> {
+  const [{ derivedValues }, { derivedText }, { plannedComputeDtype }, { openSource }, { startWeights }] =
+    await Promise.all([
+      import('../train/derived.js'),
+      import('../train/describe.js'),
+      import('../train/computeDtype.js'),
+      import('../data/sources/openSource.js'),
+      import('../interop/startWeights.js'),
+    ]);
+  const numPhotos = flags.numPhotos ?? openSource(data ?? shippedPhotos('train')).samples.length;
+  const weights = await startWeights(config.init);
+  const derived = derivedValues(config, { numPhotos, computeDtype: plannedComputeDtype(config.train), weights });
+  printResult({ config, derived }, `${configText(config)}\n${derivedText(derived)}`, flags.json === true);
 }

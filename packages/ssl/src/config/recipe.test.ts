@@ -20,29 +20,58 @@ function write(name: string, text: string): string {
 describe('shipped recipes', () => {
   it('are these, and each can be loaded', () => {
     expect(recipeNames()).toEqual([
-      ...['paper/simclr', 'paper/simclr-rot', 'paper/simclr-se2', 'paper/vicreg-rot', 'quickstart'],
-      ...['small/dino', 'small/dinov2', 'small/ibot'],
-      ...['small/sie', 'small/sie-rot', 'small/simclr', 'small/simclr-rot', 'small/vicreg', 'small/vicreg-rot'],
-      ...['small/vicreg-rot-augself', 'small/vicreg-rot-crossattn'],
+      ...['paper/dino', 'paper/dinov2', 'paper/dinov2-rot', 'paper/dinov2-se2'],
+      ...['paper/ibot', 'paper/ibot-rot', 'paper/ibot-se2'],
+      ...['paper/sie', 'paper/sie-blur', 'paper/sie-color', 'paper/sie-rot', 'paper/sie-trans'],
+      ...['paper/simclr', 'paper/simclr-rot', 'paper/simclr-se2'],
+      ...['paper/vicreg', 'paper/vicreg-blur', 'paper/vicreg-color', 'paper/vicreg-rot', 'paper/vicreg-se2'],
+      ...['paper/vicreg-trans', 'quickstart'],
+      ...['small/dino', 'small/dino-rot', 'small/dino-se2', 'small/dinov2', 'small/dinov2-rot', 'small/dinov2-se2'],
+      ...['small/ibot', 'small/ibot-rot', 'small/ibot-se2', 'small/sie', 'small/sie-rot'],
+      ...['small/simclr', 'small/simclr-rot', 'small/simclr-se2'],
+      ...['small/vicreg', 'small/vicreg-rot', 'small/vicreg-rot-augself', 'small/vicreg-rot-crossattn'],
+      'small/vicreg-se2',
     ]);
     for (const name of recipeNames()) expect(loadRecipe(name).train.steps).toBeGreaterThan(0);
   });
 
-  it('say where they come from, what to type, how long it takes and what to expect', () => {
+  it('say where they come from, what to type, how long it takes, what to expect and what was run last', () => {
     for (const name of recipeNames()) {
       const text = readFileSync(fileURLToPath(new URL(`../../../../recipes/${name}.yaml`, import.meta.url)), 'utf8');
-      for (const heading of ['# Source: ', '# Command: npx halfway ', '# Time: ', '# Expected: ']) {
+      for (const heading of ['# Source: ', '# Command: npx halfway ', '# Time: ', '# Expected: ', '# Last run: ']) {
         expect([name, heading, text.includes(heading)]).toEqual([name, heading, true]);
       }
     }
   });
 
-  it('differ in the task only, where one is the plain base of the other', () => {
-    const plain = loadRecipe('small/vicreg', ['recon.target=rotation', 'recon.lambda=25', 'recon.fill=content']);
+  const TARGETS = { rot: 'rotation', se2: 'se2', color: 'color', blur: 'blur', trans: 'translation' };
+  // What the task has in either folder beside its target, and the recipe whose decoders the others have.
+  const TASKS = {
+    paper: { settings: [], decoders: 'paper/vicreg-rot' },
+    small: { settings: ['recon.lambda=25', 'recon.fill=content'], decoders: 'small/vicreg-rot' },
+  };
+
+  it('differ in the target only from the recipe that has none in its name', () => {
+    const siblings = recipeNames().flatMap((name) => {
+      const [, folder = '', objective = '', target = ''] = /^(\w+)\/(\w+)-([a-z]+\d?)$/.exec(name) ?? [];
+      return target === '' ? [] : [{ name, folder, objective, target }];
+    });
+    expect(siblings.length).toBe(26);
+    for (const { name, folder, objective, target } of siblings) {
+      const value = TARGETS[target as keyof typeof TARGETS];
+      const { settings, decoders } = TASKS[folder as keyof typeof TASKS];
+      const changes = objective === 'sie' ? [`sie.target=${value}`] : [`recon.target=${value}`, ...settings];
+      // The 2,048 equivariant outputs of the head are taken out of iBOT's 8,192.
+      if (folder === 'paper' && objective === 'ibot') changes.push('ibot.prototypes=6144');
+      const plain = loadRecipe(`${folder}/${objective}`, changes);
+      const recipe = loadRecipe(name);
+      expect([name, recipe]).toEqual([name, { ...plain, decoder: recipe.decoder }]);
+      if (objective !== 'sie') expect([name, recipe.decoder]).toEqual([name, loadRecipe(decoders).decoder]);
+    }
+  });
+
+  it('have the same task in what is compared with small/vicreg-rot', () => {
     const task = loadRecipe('small/vicreg-rot');
-    expect({ ...plain, decoder: task.decoder }).toEqual(task);
-    const simclr = loadRecipe('small/simclr', ['recon.target=rotation', 'recon.lambda=25', 'recon.fill=content']);
-    expect({ ...simclr, decoder: task.decoder }).toEqual(loadRecipe('small/simclr-rot'));
     const rivals = ['small/vicreg-rot-augself', 'small/vicreg-rot-crossattn'].map((name) => loadRecipe(name));
     for (const rival of rivals) {
       const { of, concat, intermediates, includeFinal } = task.recon;
@@ -57,13 +86,52 @@ describe('shipped recipes', () => {
     }
   });
 
-  it("the paper's follows what the paper fixes (E.1)", () => {
-    const { model, train, optim, recon, split } = loadRecipe('paper/vicreg-rot');
-    expect([model.size, model.patch, model.imagePx]).toEqual(['small', 16, 224]);
-    expect([train.batch, train.steps]).toEqual([2048, Math.ceil((800 * 1_281_167) / 2048)]);
-    expect([optim.lr, optim.lrPer256]).toEqual([1e-4, true]);
-    expect([recon.lambda, recon.intermediates, recon.fill, split.dim, split.equivariantDim]).toEqual([
-      ...[1, 2, 'zeros', 512, 256],
+  it("the paper's follow what the paper fixes (E.1)", () => {
+    const photos = 1_281_167; // ImageNet-1k
+    const facts = recipeNames()
+      .filter((name) => name.startsWith('paper/') && !/\/(dino|sie)\b/.test(name))
+      .map((name) => {
+        const { model, train, recon, split, optim } = loadRecipe(name);
+        expect([name, model.patch, model.imagePx, optim.algorithm]).toEqual([name, 16, 224, 'adamw']);
+        expect([name, recon.lambda, recon.intermediates, recon.fill]).toEqual([name, 1, 2, 'zeros']);
+        return [name.split(/[/-]/)[1], model.size, train.batch, train.steps, split.dim, split.equivariantDim].join(' ');
+      });
+    expect([...new Set(facts)]).toEqual([
+      'dinov2 large 2048 125000 2048 512', // 100 epochs of 1,250 steps (E.5-27)
+      `ibot large 1024 ${Math.ceil((250 * photos) / 1024)} 1024 2048`, // of the 8,192 of its head
+      `simclr large 2048 ${Math.ceil((100 * photos) / 2048)} 2048 512`, // the paper is silent
+      `vicreg small 2048 ${Math.ceil((800 * photos) / 2048)} 512 256`,
+    ]);
+    const rateOf = (name: string): readonly [lr: number, lrPer256: boolean] => {
+      const { lr, lrPer256 } = loadRecipe(name).optim;
+      return [lr, lrPer256];
+    };
+    expect(rateOf('paper/vicreg')).toEqual([1e-4, true]);
+    expect(rateOf('paper/ibot')).toEqual([5e-4, true]);
+    expect(rateOf('paper/dinov2')).toEqual([expect.closeTo(4e-3 * Math.sqrt(2), 9), false]); // J.4-13
+  });
+
+  it("DINOv2's have its configuration's values, and iBOT's and DINO's theirs (recipes B.1, C.1, F.3)", () => {
+    const { model, dinov2, augment, optim } = loadRecipe('paper/dinov2');
+    expect([model.layerScale, model.dropPathRate, model.dropPathSchedule]).toEqual([1e-5, 0.3, 'uniform']);
+    expect([dinov2.prototypes, dinov2.teacherMomentum, dinov2.targets, dinov2.koleoWeight]).toEqual([
+      ...[65536, 0.992, 'centering', 0.1],
+    ]);
+    expect([augment.cropScale, augment.local.count, augment.local.cropScale]).toEqual([[0.32, 1], 8, [0.05, 0.32]]);
+    expect(augment.blurProb).toEqual([0, 0.9]); // as its code has them (C.2)
+    expect([optim.layerDecay, optim.patchEmbedLrMult, optim.clipNorm, optim.clipOver]).toEqual([0.9, 0.2, 3, 'module']);
+
+    const ibot = loadRecipe('paper/ibot');
+    expect([ibot.augment.cropScale, ibot.augment.local.count, ibot.augment.local.cropScale]).toEqual([
+      ...[[0.25, 1], 10, [0.05, 0.25]],
+    ]);
+    expect([ibot.ibot.prototypes, ibot.ibot.teacherTemp.warmupFraction * 250]).toEqual([8192, 30]);
+    expect([ibot.optim.warmupFraction * 250, ibot.optim.freezeLastLayerFraction * 250]).toEqual([10, 1]);
+
+    const dino = loadRecipe('paper/dino');
+    expect([dino.train.batch, dino.train.steps]).toEqual([512, Math.ceil((300 * 1_281_167) / 512)]);
+    expect([dino.augment.cropScale, dino.augment.local.count, dino.augment.local.cropScale]).toEqual([
+      ...[[0.4, 1], 8, [0.05, 0.4]],
     ]);
   });
 });
@@ -79,7 +147,7 @@ describe('loadRecipe', () => {
     expect(() => loadRecipe('smal/vicreg')).toThrow(
       '--recipe: must be the name of a recipe or a .yaml file, got smal/vicreg; did you mean small/vicreg?',
     );
-    expect(() => loadRecipe('nothing-like-it')).toThrow('there are paper/simclr, paper/simclr-rot,');
+    expect(() => loadRecipe('nothing-like-it')).toThrow('there are paper/dino, paper/dinov2,');
   });
 
   it('says where a file is not YAML, or not a tree of keys', () => {

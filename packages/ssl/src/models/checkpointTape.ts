@@ -1,6 +1,6 @@
 /** Activation checkpoints over the blocks of an encoder: of each block only the output stays in memory until the backward pass. */
 import type { Tensor } from '@halfway/torch';
-import { isGradEnabled } from '@halfway/torch';
+import { isGradEnabled, scope } from '@halfway/torch';
 import { type ActivationCheckpoint, activationCheckpoint, type ForwardContext, type Layer } from '@halfway/torch/nn';
 
 /** What an encoder's forward pass needs; with a tape it checkpoints its blocks. */
@@ -35,8 +35,11 @@ export class CheckpointTape {
   }
 }
 
-/** x through the layers, one after the other, on the tape where there is one. */
+/**
+ * x through the layers, one after the other, on the tape where there is one. What a layer makes on the way ends with it, but for what the
+ * backward pass keeps.
+ */
 export function runLayers(layers: readonly Layer[], x: Tensor, ctx: EncoderContext): Tensor {
   const { tape } = ctx;
-  return layers.reduce((y, layer) => (tape ? tape.run(layer, y, ctx) : layer.forward(y, ctx)), x);
+  return layers.reduce((y, layer) => scope(() => (tape ? tape.run(layer, y, ctx) : layer.forward(y, ctx))), x);
 }

@@ -58,8 +58,10 @@ export class DinoHead extends Module {
 
   /** Tokens [M, D] to vectors of length 1, [M, E] in the compute dtype. */
   embed(tokens: Tensor, ctx: ForwardContext): Tensor {
-    const x = this.mlp.forward(tokens, ctx).to('float32');
-    return x.div(x.linalgVectorNorm(2, [1], true).clampMin(1e-12)).to(ctx.computeDtype);
+    return torch.scope(() => {
+      const x = this.mlp.forward(tokens, ctx).to('float32');
+      return x.div(x.linalgVectorNorm(2, [1], true).clampMin(1e-12)).to(ctx.computeDtype);
+    });
   }
 
   /** Tokens [M, D] to the outputs beside the prototypes' scores, [M, D_equi] in the compute dtype. */

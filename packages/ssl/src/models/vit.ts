@@ -91,7 +91,8 @@ export class Vit extends Module implements Encoder {
    * @param mask bool [B, N]: patches whose embedding the mask token takes, before positions are added
    */
   forward(images: Tensor, ctx: EncoderContext, mask?: Tensor): Tokens {
-    const x = this.norm.forward(runLayers(this.blocks, this.#embed(images, ctx, mask), ctx), ctx); // [B, T, D]
+    const embedded = torch.scope(() => this.#embed(images, ctx, mask)); // [B, T, D]
+    const x = this.norm.forward(runLayers(this.blocks, embedded, ctx), ctx); // [B, T, D]
     const numPrefix = 1 + this.numRegisters;
     return {
       cls: x.select(1, 0),

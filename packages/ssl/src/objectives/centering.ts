@@ -9,7 +9,7 @@ import * as torch from '@halfway/torch';
 
 /** softmax((logits - center) / temp) over K, f32, without gradient. `logits` [..., K] in any float dtype, `center` f32 [1, K]. */
 export function centeredTargets(logits: Tensor, center: Tensor, temp: number): Tensor {
-  return torch.noGrad(() => logits.sub(center).div(temp).softmax(-1));
+  return torch.scope(() => torch.noGrad(() => logits.sub(center).div(temp).softmax(-1)));
 }
 
 /**

@@ -13,13 +13,15 @@ import * as torch from '@halfway/torch';
  * @param targets f32 [M, K]
  */
 export function targetFigures(targets: Tensor): { readonly teacherEntropy: Tensor; readonly usedPrototypes: Tensor } {
-  return torch.noGrad(() => {
-    const [, numPrototypes = 0] = targets.shape;
-    const entropy = targets.mul(targets.clampMin(1e-30).log()).sum([-1]).mean().neg();
-    const likeliest = targets.argmax(-1); // [M]
-    return {
-      teacherEntropy: entropy.div(Math.log(numPrototypes)),
-      usedPrototypes: torch.zeros([numPrototypes], { device: likeliest.device }).indexFill(0, likeliest, 1).sum(),
-    };
-  });
+  return torch.scope(() =>
+    torch.noGrad(() => {
+      const [, numPrototypes = 0] = targets.shape;
+      const entropy = targets.mul(targets.clampMin(1e-30).log()).sum([-1]).mean().neg();
+      const likeliest = targets.argmax(-1); // [M]
+      return {
+        teacherEntropy: entropy.div(Math.log(numPrototypes)),
+        usedPrototypes: torch.zeros([numPrototypes], { device: likeliest.device }).indexFill(0, likeliest, 1).sum(),
+      };
+    }),
+  );
 }

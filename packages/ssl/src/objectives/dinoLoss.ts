@@ -35,6 +35,8 @@ export function dinoLoss(student: Tensor, teacher: Tensor, temp: number): Tensor
 
 /** -sum_k target_k log softmax(logits / temp)_k of each row, in f32: [M, K] twice to [M]. */
 export function rowCrossEntropy(logits: Tensor, targets: Tensor, temp: number): Tensor {
-  const wide = logits.dtype === 'float64' ? logits : logits.to('float32');
-  return crossEntropy(wide.div(temp), targets, { reduction: 'none' });
+  return torch.scope(() => {
+    const wide = logits.dtype === 'float64' ? logits : logits.to('float32');
+    return crossEntropy(wide.div(temp), targets, { reduction: 'none' });
+  });
 }

@@ -24,11 +24,13 @@ export function ntXentLoss(x: Tensor, y: Tensor, temperature: number): Tensor {
         'give the embeddings of both views, a row an image',
     );
   }
-  const z = torch.cat([unit(x), unit(y)]); // [2B, E]
-  const logits = z.matmul(z.t()).div(temperature); // [2B, 2B]
-  const isSelf = torch.eye(2 * batch, { dtype: 'bool', device: x.device });
-  const positive = logits.diagonal(batch).mean(); // s is symmetric: B pairs stand for 2B rows
-  return logits.maskedFill(isSelf, -Infinity).logsumexp(1).mean().sub(positive);
+  return torch.scope(() => {
+    const z = torch.cat([unit(x), unit(y)]); // [2B, E]
+    const logits = z.matmul(z.t()).div(temperature); // [2B, 2B]
+    const isSelf = torch.eye(2 * batch, { dtype: 'bool', device: x.device });
+    const positive = logits.diagonal(batch).mean(); // s is symmetric: B pairs stand for 2B rows
+    return logits.maskedFill(isSelf, -Infinity).logsumexp(1).mean().sub(positive);
+  });
 }
 
 // The least length that a row is divided by. Source: PyTorch's F.normalize.

@@ -54,10 +54,12 @@ export function errorByRegion(
 ): Record<string, Tensor> {
   const mean = (region?: readonly Tensor[]): Tensor =>
     reconstructionLoss(decoded, wanted, { reduction: 'mean', ...(region && { valid: region }) });
-  return torch.noGrad((): Record<string, Tensor> => {
-    if (!valid) return { reconInside: mean() };
-    return { reconInside: mean(valid), reconOutside: mean(valid.map((mask) => mask.neg().add(1))) };
-  });
+  return torch.scope(() =>
+    torch.noGrad((): Record<string, Tensor> => {
+      if (!valid) return { reconInside: mean() };
+      return { reconInside: mean(valid), reconOutside: mean(valid.map((mask) => mask.neg().add(1))) };
+    }),
+  );
 }
 
 /**

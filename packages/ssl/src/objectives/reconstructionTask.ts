@@ -5,6 +5,7 @@
  * B images, N patches, E equivariant features, S pixels a side, K intermediate states.
  */
 import type { Generator, Tensor } from '@halfway/torch';
+import * as torch from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch } from '../data/batch.js';
@@ -67,7 +68,7 @@ export function decode(
 ): Tensor[] {
   const [z1, z2] = pairOf(features.map((tokens) => equivariantPatches(tokens, options.clsEqui))); // [B, N, E]
   const joined = fusion.forward(z1, z2, ctx);
-  return decoders.map((decoder) => decoder.forward(joined, ctx));
+  return decoders.map((decoder) => torch.scope(() => decoder.forward(joined, ctx)));
 }
 
 /** The targets of a batch. Throws Error when the batch brings no path. */

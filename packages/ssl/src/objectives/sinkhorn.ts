@@ -19,22 +19,24 @@ const TINY = 1e-35;
  * @param temp the teacher's temperature, above 0; 0.04 rising to 0.07 in DINOv2
  */
 export function sinkhorn(logits: Tensor, temp: number, iterations = 3): Tensor {
-  return torch.noGrad(() => {
-    const [numRows = 0, numPrototypes = 0] = logits.shape;
-    const scores = (logits.dtype === 'float64' ? logits : logits.to('float32')).div(temp); // [M, K]
-    if (numRows === 0) return scores;
-    const kernel = scores.sub(scores.amax()).exp(); // one factor for all: the turns take it out again
-    let rowScale = torch.ones([numRows], { dtype: scores.dtype, device: scores.device });
-    let columnScale = torch.ones([numPrototypes], { dtype: scores.dtype, device: scores.device });
-    for (let i = 0; i < iterations; i++) {
-      columnScale = kernel
-        .t()
-        .mv(rowScale)
-        .clampMin(TINY)
-        .reciprocal()
-        .mul(numRows / numPrototypes);
-      rowScale = kernel.mv(columnScale).clampMin(TINY).reciprocal();
-    }
-    return kernel.mul_(columnScale).mul_(rowScale.unsqueeze(1));
-  });
+  return torch.scope(() =>
+    torch.noGrad(() => {
+      const [numRows = 0, numPrototypes = 0] = logits.shape;
+      const scores = (logits.dtype === 'float64' ? logits : logits.to('float32')).div(temp); // [M, K]
+      if (numRows === 0) return scores;
+      const kernel = scores.sub(scores.amax()).exp(); // one factor for all: the turns take it out again
+      let rowScale = torch.ones([numRows], { dtype: scores.dtype, device: scores.device });
+      let columnScale = torch.ones([numPrototypes], { dtype: scores.dtype, device: scores.device });
+      for (let i = 0; i < iterations; i++) {
+        columnScale = kernel
+          .t()
+          .mv(rowScale)
+          .clampMin(TINY)
+          .reciprocal()
+          .mul(numRows / numPrototypes);
+        rowScale = kernel.mv(columnScale).clampMin(TINY).reciprocal();
+      }
+      return kernel.mul_(columnScale).mul_(rowScale.unsqueeze(1));
+    }),
+  );
 }

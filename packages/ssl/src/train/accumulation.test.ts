@@ -10,6 +10,7 @@ import { stepParams } from './schedule.js';
 import { checkpointTensors, createTrainState } from './state.js';
 import { backward, update } from './step.js';
 
+const HERE = { numPhotos: 8, computeDtype: 'float32' } as const;
 const HEAD = '{ hiddenDim: 12, bottleneckDim: 6, prototypes: 9 }';
 const distillation = (name: string): string[] => [`objective=${name}`, `${name}=${HEAD}`, 'model.imagePx=16'];
 const DINO = distillation('dino');
@@ -94,7 +95,7 @@ describe('a step of two batches', () => {
     ['dinov2, sinkhorn', [...DINOV2, 'dinov2.targets=sinkhorn', 'dinov2.koleoWeight=0'], 'sinkhorn'],
   ])('is not where some do, and says where: %s', (_, settings = [], what = '') => {
     const base = tinyConfig('recon.target=none', ...settings, 'optim.accumulate=2');
-    expect(derivedValues(base).accumulation).toBe(
+    expect(derivedValues(base, HERE).accumulation).toBe(
       `a step of 2 batches of 4 is not one of a batch of 8: ${what} see 4 images at a time; ` +
         'raise train.batch as far as memory allows (train.checkpointActivations=true needs less of it), and lower optim.accumulate',
     );
@@ -107,7 +108,7 @@ describe('a step of two batches', () => {
     ['the batch norm of the encoder', ['model.kind=resnet18', 'model.imagePx=32']],
   ])('names what the task and the encoder mix: %s', (what, settings) => {
     const config = tinyConfig(...DINO, ...settings, 'optim.accumulate=2');
-    expect(derivedValues(config).accumulation).toContain(`one of a batch of 8: ${what} see 4 images`);
+    expect(derivedValues(config, HERE).accumulation).toContain(`one of a batch of 8: ${what} see 4 images`);
   });
 });
 

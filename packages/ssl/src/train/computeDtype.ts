@@ -19,6 +19,11 @@ export function chooseComputeDtype(wanted: Config['train']['computeDtype'], devi
   return productMs('bfloat16', device) < 0.8 * productMs('float32', device) ? 'bfloat16' : 'float32';
 }
 
+/** What a run will compute in, as far as it can be known before: a GPU, which may not be here, is taken to be faster in bfloat16. */
+export function plannedComputeDtype({ computeDtype, device }: Config['train']): ComputeDtype {
+  return computeDtype === 'auto' && device === 'cuda' ? 'bfloat16' : chooseComputeDtype(computeDtype, device);
+}
+
 function productMs(dtype: ComputeDtype, device: TrainDevice): number {
   return torch.scope(() => {
     const matrix = torch.full([SIDE[device], SIDE[device]], 0.5, { dtype, device });

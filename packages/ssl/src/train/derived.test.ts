@@ -2,16 +2,20 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/parse.js';
-import { loadRecipe } from '../config/recipe.js';
+import { loadRecipe, recipeNames } from '../config/recipe.js';
 import { ConfigError } from '../errors.js';
 import { derivedValues } from './derived.js';
 
 describe('derivedValues', () => {
   it("of the paper's recipe: schedule, grid, and parameters by part", () => {
-    const { parameters, ...numbers } = derivedValues(loadRecipe('paper/vicreg-rot'));
+    const { parameters, flops, memoryBytes, ...numbers } = derivedValues(loadRecipe('paper/vicreg-rot'), {
+      numPhotos: 1_281_167,
+      computeDtype: 'bfloat16',
+    });
     expect(numbers).toEqual({
       ...{ steps: 500_456, warmupSteps: 6256, peakLr: 8e-4, imagesPerStep: 2048, imagesSeen: 500_456 * 2048 },
-      ...{ gridPatches: 14, tokens: 197, invariantDim: 256 },
+      ...{ numPhotos: 1_281_167, stepsPerEpoch: 1_281_167 / 2048, epochs: (500_456 * 2048) / 1_281_167 },
+      ...{ views: { '224 px': 2 }, gridPatches: 14, tokens: 197, invariantDim: 256, computeDtype: 'bfloat16' },
     });
     expect(parameters).toEqual({
       encoder: 21_665_664, // ViT-S/16, recipes J.4-17
@@ -21,6 +25,23 @@ describe('derivedValues', () => {
       total: 21_665_664 + 197_120 + 2_365_440 + 1_642_438,
     });
   });
+
+  it('counts the views of each size, and the teacher beside what is trained', () => {
+    const { views, parameters } = derivedValues(loadRecipe('small/ibot'), { numPhotos: 64, computeDtype: 'float32' });
+    expect(views).toEqual({ '32 px': 2, '16 px': 4 });
+    expect((parameters['total'] ?? 0) - (parameters['teacher'] ?? 0)).toBe(128); // the student's mask token
+  });
+
+  it('every recipe can be built, and its step has a cost', () => {
+    for (const name of recipeNames()) {
+      const settings = name.startsWith('paper/') ? ['model.size=tiny'] : []; // all but the size of the encoder is the recipe's
+      const { flops, memoryBytes } = derivedValues(loadRecipe(name, settings), {
+        numPhotos: 64,
+        computeDtype: 'float32',
+      });
+      expect([name, (flops['total'] ?? 0) > 1e10, (memoryBytes['total'] ?? 0) > 1e7]).toEqual([name, true, true]);
+    }
+  }, 120_000);
 
   it('random shapes are built, or refused with a reason', () => {
     const small = fc.integer({ min: 1, max: 12 });
@@ -54,7 +75,9 @@ describe('derivedValues', () => {
           decoder: { kind, channels },
         };
         try {
-          expect(derivedValues(parseConfig(tree, 'random')).parameters['total']).toBeGreaterThan(0);
+          expect(
+            derivedValues(parseConfig(tree, 'random'), { numPhotos: 1, computeDtype: 'float32' }).parameters['total'],
+          ).toBeGreaterThan(0);
           numBuilt += 1;
         } catch (error) {
           if (!(error instanceof ConfigError)) throw error;

@@ -5,11 +5,13 @@ import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import type { LoadedWeights } from '../interop/loadWeights.js';
 import { createObjective } from '../objectives/create.js';
+import type { Objective } from '../objectives/objective.js';
 import { accumulationText } from './accumulation.js';
 import { headWarmupSteps, imagesPerStep, peakLr, warmupSteps } from './schedule.js';
 import { startFrom } from './start.js';
+import { type StepCost, stepCost } from './stepCost.js';
 
-export interface DerivedValues {
+export interface DerivedValues extends StepCost {
   readonly steps: number;
   readonly warmupSteps: number;
   readonly peakLr: number;
@@ -18,25 +20,38 @@ export interface DerivedValues {
   readonly encoderPeakLr?: number;
   readonly imagesPerStep: number;
   readonly imagesSeen: number;
+  /** Photos of the data, and what they make of the schedule. */
+  readonly numPhotos: number;
+  readonly stepsPerEpoch: number;
+  readonly epochs: number;
   /** What the batches of a step come to, where it has several. */
   readonly accumulation?: string;
+  /** How many views of each size a photo gives, such as `{ "224 px": 2, "96 px": 10 }`. */
+  readonly views: Readonly<Record<string, number>>;
   readonly gridPatches: number;
   readonly tokens: number; // class token, registers and patches
   readonly invariantDim: number;
-  /** Parameters in training, by part; encoder and adapter are what is exported. */
+  readonly computeDtype: 'float32' | 'bfloat16';
+  /** Parameters in training, by part; encoder and adapter are what is exported. `teacher`'s are not in the total. */
   readonly parameters: Readonly<Record<string, number>>;
   /** Where the weights came from that it starts from, and what became of each. */
   readonly start?: string;
 }
 
+/** What a configuration does not say of its run. */
+interface Circumstances extends Pick<DerivedValues, 'numPhotos' | 'computeDtype'> {
+  /** Those of `init.file`. */
+  readonly weights?: LoadedWeights | undefined;
+}
+
 /**
- * Builds the network to count its parameters, and thereby checks all its shapes.
- * @param weights of `init.file`
+ * Builds the network to count its parameters, and thereby checks all its shapes; nothing is run.
  * @throws ConfigError, and DataError for weights that do not fit
  */
-export function derivedValues(config: Config, weights?: LoadedWeights): DerivedValues {
+export function derivedValues(config: Config, { numPhotos, computeDtype, weights }: Circumstances): DerivedValues {
   const { model, split, train, init } = config;
   const gridPatches = model.imagePx / patchPx(model);
+  const imagesSeen = train.steps * imagesPerStep(config);
   return {
     steps: train.steps,
     warmupSteps: warmupSteps(config),
@@ -46,33 +61,55 @@ export function derivedValues(config: Config, weights?: LoadedWeights): DerivedV
       encoderPeakLr: init.lrMult * peakLr(config),
     }),
     imagesPerStep: imagesPerStep(config),
-    imagesSeen: train.steps * imagesPerStep(config),
+    imagesSeen,
+    numPhotos,
+    stepsPerEpoch: numPhotos / imagesPerStep(config), // an epoch may end within a batch (data/order.ts)
+    epochs: imagesSeen / numPhotos,
     gridPatches,
     tokens: gridPatches ** 2 + 1 + (model.kind === 'vit' ? model.numRegisters : 0),
     invariantDim: invariantDim(split),
-    ...ofNetwork(config, weights),
+    computeDtype,
+    ...ofObjective(config, computeDtype, weights),
   };
 }
 
-type OfNetwork = Pick<DerivedValues, 'parameters' | 'start' | 'accumulation'>;
+type OfObjective = StepCost & Pick<DerivedValues, 'views' | 'parameters' | 'start' | 'accumulation'>;
 
-function ofNetwork(config: Config, weights: LoadedWeights | undefined): OfNetwork {
+function ofObjective(
+  config: Config,
+  computeDtype: DerivedValues['computeDtype'],
+  weights: LoadedWeights | undefined,
+): OfObjective {
   const rng = generator(config.train.seed);
   const objective = createObjective(config, rng);
-  const { network } = objective;
   rng.dispose();
   const start = weights && startFrom(objective, weights, config.model);
   const accumulation = accumulationText(config, objective);
+  const values = {
+    views: countViews(objective),
+    parameters: countParameters(objective),
+    ...stepCost(config, objective, computeDtype),
+    ...(start !== undefined && { start }),
+    ...(accumulation !== undefined && { accumulation }),
+  };
+  for (const network of [objective.network, objective.teacher?.network]) {
+    for (const tensor of network?.stateDict().values() ?? []) tensor.dispose();
+  }
+  return values;
+}
+
+function countViews({ views }: Objective): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { sizePx } of views) counts[`${sizePx} px`] = (counts[`${sizePx} px`] ?? 0) + 1;
+  return counts;
+}
+
+function countParameters({ network, teacher }: Objective): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const [name, parameter] of network.namedParameters()) {
     const [part = name] = name.split('.');
     counts[part] = (counts[part] ?? 0) + parameter.numel;
   }
-  for (const tensor of network.stateDict().values()) tensor.dispose();
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return {
-    parameters: { ...counts, total },
-    ...(start !== undefined && { start }),
-    ...(accumulation !== undefined && { accumulation }),
-  };
+  return { ...counts, total, ...(teacher && { teacher: teacher.network.numParameters() }) };
 }

@@ -6,6 +6,7 @@ import { durationText } from '../duration.js';
 import type { Objective } from '../objectives/objective.js';
 import type { EngineFingerprint, RunManifest } from '../protocol/run.js';
 import { accumulationText } from './accumulation.js';
+import type { DerivedValues } from './derived.js';
 import { headWarmupSteps, peakLr } from './schedule.js';
 
 /** Model, objective, data, optimizer and engine, a line each. */
@@ -61,6 +62,24 @@ function precisionText({ computeDtype, float32Precision }: EngineFingerprint): s
 function encoderName({ kind, size, widthDim, depth, resnet }: Config['model']): string {
   if (kind === 'resnet18') return `ResNet-18 (${resnet.variant}, ${resnet.stem} stem)`;
   return size === 'custom' ? `ViT ${widthDim} x ${depth}` : `ViT-${size}`;
+}
+
+/** What follows from a configuration, a line each as comments of YAML; large numbers with their unit of a thousand, million ... */
+export function derivedText(derived: DerivedValues): string {
+  const lines = Object.entries(derived).flatMap(([name, value]: [string, DerivedValues[keyof DerivedValues]]) =>
+    typeof value === 'object'
+      ? Object.entries(value).map(([part, count]) => `# ${name}, ${part}: ${numberText(count)}`)
+      : `${name}: ${typeof value === 'number' ? numberText(value) : value}`.split('\n').map((line) => `# ${line}`),
+  );
+  return ['# what follows from it', ...lines].join('\n');
+}
+
+const PREFIXES = ['', '', ' M', ' G', ' T', ' P', ' E'];
+
+function numberText(value: number): string {
+  const thousands = Math.min(PREFIXES.length - 1, Math.max(0, Math.floor(Math.log10(value) / 3)));
+  const exact = String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+  return thousands < 2 ? exact : `${exact} (${(value / 1000 ** thousands).toPrecision(3)}${PREFIXES[thousands]})`;
 }
 
 /** How long the rest takes and how much memory it needs, measured on the first steps. */

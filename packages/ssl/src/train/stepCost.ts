@@ -1,0 +1,160 @@
+/**
+ * What a training step costs, by formula: floating-point operations and bytes of memory. Nothing is run.
+ *
+ * A step sends rows (tokens, vectors, pixels) through linear maps of I inputs and O outputs (linearMaps.ts). A row costs I * O multiply-adds
+ * on the way there, as many for the gradient of its input and as many for that of the weights; T tokens that attend to each other cost
+ * 2 T^2 D more, there, and twice that back. A teacher's are on the way there only. Norms, activations, softmax, losses, augmentation and the
+ * optimizer are left out, as is usual: they are few operations.
+ *
+ *   FLOPs = 2 * B * (3 * student's multiply-adds + teacher's)
+ *
+ * For the way back each map keeps its input and its output, once a row (of a pre-norm block that is 16 D values a token: two norms, q, k
+ * and v, what they attend to, and the MLP's 4 D before and after GELU):
+ *
+ *   bytes = 4 * parameters * (1 + 1 for gradients + 2 moments of Adam, 1 of LARS and SGD) + 4 * teacher's parameters
+ *         + B * 12 S^2 * (3 a view + 2 a state of the path)
+         + B * sum of rows * (I + O) * (2 in bfloat16, else 4), prototypes' scores 8: the student's and the teacher's in f32
+ *         + in bfloat16 a copy of the weights for each pass, and, on a CPU, the weights of attention, H T^2 a block
+ *
+ * B photos, T tokens, D width, H heads, S pixels of a view's side.
+ */
+import { patchPx } from '../config/patchPx.js';
+import type { Config } from '../config/schema.js';
+import type { ViewRequest } from '../data/batch.js';
+import { vitConfig } from '../models/vit.js';
+import type { Objective } from '../objectives/objective.js';
+import { uniformStream } from '../transforms/philox.js';
+import { imagesPerStep } from './schedule.js';
+import { ATTENTION, type LinearMap, linearMaps, type Seen, sum, tokensOf } from './linearMaps.js';
+
+export interface StepCost {
+  /** Floating-point operations of a step, two a multiply-add: by part of the network, `teacher`, `total`. */
+  readonly flops: Readonly<Record<string, number>>;
+  /** Bytes held at the peak: parameters, gradients, optimizer, teacher, images, activations, `total`. */
+  readonly memoryBytes: Readonly<Record<string, number>>;
+}
+
+type ComputeDtype = 'float32' | 'bfloat16';
+
+const F32_BYTES = 4;
+const MOMENTS = { adamw: 2, adam: 2, lars: 1, sgd: 1 } as const satisfies Record<Config['optim']['algorithm'], number>;
+const SAMPLED_PHOTOS = 256; // whose masks are drawn to know how many patches are hidden
+
+/** The cost of a step of `config.train.batch` photos. */
+export function stepCost(config: Config, objective: Objective, computeDtype: ComputeDtype): StepCost {
+  const { network, teacher } = objective;
+  const { train } = config;
+  const seen = seenOf(objective, config);
+  const maps = linearMaps(network, seen, config).map((map) => trained(map, config));
+  const globals = seen.grids.slice(0, objective.views.filter(({ local }) => local !== true).length);
+  const teacherMaps = teacher
+    ? linearMaps(teacher.network, { ...seen, grids: globals, equivariantTokens: 0 }, config)
+    : [];
+  const operations = (of: readonly LinearMap[]): number =>
+    2 * imagesPerStep(config) * sum(of.map(({ multiplyAdds }) => multiplyAdds));
+  const parts = [...new Set(maps.map(partOf))];
+  const parameters = F32_BYTES * network.numParameters();
+  return {
+    flops: withTotal({
+      ...Object.fromEntries(parts.map((part) => [part, operations(maps.filter((map) => partOf(map) === part))])),
+      ...(teacher && { teacher: operations(teacherMaps) }),
+    }),
+    memoryBytes: withTotal({
+      parameters,
+      gradients: parameters,
+      optimizer: MOMENTS[config.optim.algorithm] * parameters,
+      ...(teacher && { teacher: F32_BYTES * teacher.network.numParameters() }),
+      images: train.batch * imageBytes(objective),
+      activations: activationBytes(maps, seen, config, computeDtype),
+    }),
+  };
+}
+
+/** Views and hidden patches of one photo; a task that wants whole views adds a pass of both global ones. */
+function seenOf(objective: Objective, { model, split, recon, train }: Config): Seen {
+  const { views, planMasks } = objective;
+  const grids = views.map(({ sizePx }) => sizePx / patchPx(model));
+  const looksAgain = objective.encode !== undefined && recon.target !== 'none' && recon.masking === 'unmasked';
+  const masks = planMasks?.((image, view) => uniformStream(train.seed, 0, image, view, 'mask'), SAMPLED_PHOTOS) ?? [];
+  const hidden = masks.map((cells) => cells?.reduce((total, cell) => total + cell, 0) ?? 0);
+  const isSplitByHead = split.location === 'head_output' && recon.target !== 'none';
+  return {
+    grids: looksAgain ? [...grids, ...grids.slice(0, 2)] : grids,
+    maskedPatches: sum(hidden) / SAMPLED_PHOTOS,
+    equivariantTokens: isSplitByHead ? sum(grids.slice(0, 2).map((grid) => grid ** 2 + 1)) : 0,
+  };
+}
+
+/** A photo's views as they come, normalised, and side by side with others; the states of a path as they come and normalised. */
+function imageBytes({ views }: Objective): number {
+  const numCopies = ({ transformed }: ViewRequest): number =>
+    3 + (transformed ? 2 * (transformed.intermediates + 1) : 0);
+  return F32_BYTES * sum(views.map((view) => numCopies(view) * 3 * view.sizePx ** 2));
+}
+
+/** A map there and back, of the images whose branch is computed. */
+function trained(map: LinearMap, { model, train }: Config): LinearMap {
+  const share = isInBlock(map) ? branchShare(model) : 1;
+  const ways = isInBlock(map) && train.checkpointActivations ? 4 : 3; // there, there again, back to input and weights
+  return {
+    ...map,
+    multiplyAdds: share * ways * map.multiplyAdds,
+    inputValues: share * map.inputValues,
+    outputValues: share * map.outputValues,
+  };
+}
+
+/** Share of the images for which stochastic depth computes a branch. */
+function branchShare({ dropPathForm, dropPathRate, dropPathSchedule }: Config['model']): number {
+  if (dropPathForm === 'image') return 1; // it is computed, then dropped
+  return 1 - (dropPathSchedule === 'uniform' ? dropPathRate : dropPathRate / 2);
+}
+
+/** What is kept for the way back. */
+function activationBytes(
+  maps: readonly LinearMap[],
+  { grids }: Seen,
+  config: Config,
+  computeDtype: ComputeDtype,
+): number {
+  const { train } = config;
+  const valueBytes = computeDtype === 'bfloat16' ? 2 : 4;
+  const attendsByProducts = train.device === 'cpu' && computeDtype === 'bfloat16'; // packages/torch nn/attend.ts
+  const keptBytes = (map: LinearMap): number => {
+    const { name, inputValues, outputValues } = map;
+    if (name === ATTENTION) return attendsByProducts ? valueBytes * outputValues : 0;
+    return valueBytes * inputValues + (name.endsWith('.weight_v') ? 2 * F32_BYTES : valueBytes) * outputValues;
+  };
+  const [blocks, others] = [maps.filter(isInBlock), maps.filter((map) => !isInBlock(map))];
+  const numViewSizes = new Set(grids).size;
+  const copies = maps.map((map) => (/^(encoder|adapter)\./.test(map.name) ? numViewSizes : 1) * map.numWeights);
+  return (
+    train.batch * (keptOfBlocks(sum(blocks.map(keptBytes)), grids, config, valueBytes) + sum(others.map(keptBytes))) +
+    (computeDtype === 'bfloat16' ? valueBytes * sum(copies) : 0)
+  );
+}
+
+/**
+ * All, and LayerScale's input of each branch; with activation checkpoints each block's output, and of one block at a time the inside and
+ * its gradients.
+ */
+function keptOfBlocks(bytes: number, grids: readonly number[], { model, train }: Config, valueBytes: number): number {
+  if (model.kind !== 'vit') return bytes;
+  const { depth, widthDim } = vitConfig(model);
+  const tokenBytes = valueBytes * depth * widthDim * sum(tokensOf(grids, model)); // D values of each block
+  const all = bytes + (model.layerScale > 0 ? 2 * branchShare(model) * tokenBytes : 0);
+  return train.checkpointActivations ? tokenBytes + (2 * all) / depth : all;
+}
+
+function partOf({ name }: LinearMap): string {
+  return name.split('.')[0] ?? name;
+}
+
+function isInBlock({ name }: LinearMap): boolean {
+  return name.startsWith('encoder.blocks.');
+}
+
+function withTotal(values: Readonly<Record<string, number>>): Record<string, number> {
+  const whole = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Math.round(value)]));
+  return { ...whole, total: sum(Object.values(whole)) };
+}

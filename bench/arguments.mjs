@@ -8,6 +8,8 @@ export const SUITES = {
   ops: 'the views of a batch against torchvision and kornia',
   loader: 'decoding and cropping, and a whole training loop, against torchvision and DataLoader',
   memory: "peak memory of the step against PyTorch's",
+  objectives:
+    "a step of iBOT, DINOv2 and SimCLR against PyTorch's, its memory, the task, and a loop against lightly-train's",
   start: '`halfway pretrain` until its first step is done',
   overhead: "a small operator against Python's",
 };
@@ -16,7 +18,7 @@ export const USAGE = `Usage: npm run bench -- SUITE... [options]
 
 Suites:
 ${Object.entries(SUITES)
-  .map(([name, text]) => `  ${name.padEnd(10)}${text}`)
+  .map(([name, text]) => `  ${name.padEnd(12)}${text}`)
   .join('\n')}
 
 Options:

@@ -36,16 +36,24 @@ export async function contest({ ours, peers }, options, pace) {
   }
 }
 
-/** What each says of its work (parameters, photos) must be what ours says. */
+/** What each says of its work (parameters, photos, first loss) must be what ours says. */
 function requireSameWork([first, ...others]) {
   for (const { side, work } of others) {
-    const name = Object.keys(first.work).find((key) => work[key] !== first.work[key]);
+    const name = Object.keys(first.work).find((key) => !isSame(work[key], first.work[key]));
     if (name === undefined) continue;
     throw new BenchError(
       `bench: all sides must have the same work, got ${name} ${first.work[name]} for ${first.side.name} and ${work[name]} for ` +
         `${side.name}; correct bench/peers, then run the same command again`,
     );
   }
+}
+
+const TOLERANCE = 1e-4; // relative: the same sums in float32, in another order
+
+/** Counts are equal; what was computed is, but for rounding. */
+function isSame(value, expected) {
+  if (Number.isInteger(expected)) return value === expected;
+  return Math.abs(value - expected) <= TOLERANCE * Math.abs(expected);
 }
 
 /** A trace of Python says what failed in its last line. */

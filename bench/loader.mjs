@@ -52,7 +52,11 @@ async function decode(context) {
 
 async function loop(context, dtype) {
   const { rounds, warmSteps, steps } = context.isQuick ? QUICK_LOOP : LOOP;
-  const { config, decodeProcesses } = loopConfig(dtype, warmSteps, steps);
+  const { config, decodeProcesses } = engineOfLoop(
+    'small/vicreg-rot',
+    ...[`train.computeDtype=${dtype}`, `train.steps=${steps}`, `train.logEvery=${warmSteps}`],
+    ...['train.imagesEvery=0', `train.checkpointEvery=${steps}`],
+  );
   const peer = (workers) =>
     context.side(`PyTorch, DataLoader with ${workers} workers`, PYTORCH_LOOP, { options: { workers } });
   const sides = {
@@ -67,15 +71,11 @@ async function loop(context, dtype) {
   return rowOf({ name: LOOP_NAME, dtype, maxRatio: MAX_LOOP_RATIOS[dtype], note }, ours, peers);
 }
 
-/** The recipe with as many threads and decode processes as `halfway pretrain` chooses on this machine. */
-function loopConfig(dtype, warmSteps, steps) {
-  const settings = [
-    ...[`train.computeDtype=${dtype}`, `train.steps=${steps}`, `train.logEvery=${warmSteps}`],
-    ...['train.imagesEvery=0', `train.checkpointEvery=${steps}`],
-  ];
-  const chosen = loadRecipe('small/vicreg-rot', settings);
+/** A recipe with as many threads and decode processes as `halfway pretrain` chooses on this machine. */
+export function engineOfLoop(recipe, ...settings) {
+  const chosen = loadRecipe(recipe, settings);
   const decodeProcesses = numDecodeProcesses(chosen.data);
   const { threads } = prepareEngine(chosen);
   const given = [`train.threads=${threads}`, `data.decodeProcesses=${decodeProcesses}`];
-  return { config: loadRecipe('small/vicreg-rot', [...settings, ...given]), decodeProcesses };
+  return { config: loadRecipe(recipe, [...settings, ...given]), decodeProcesses };
 }

@@ -15,19 +15,24 @@ export async function rows(context) {
   for (const [name, configOf] of COMPARED_MODELS) {
     for (const dtype of computeDtypes(context.processor)) {
       if (!context.begins(`peak memory of ${name}`, dtype)) continue;
-      const sides = { ours: context.side('halfway', OURS), peers: [context.side('PyTorch eager', PYTORCH)] };
-      const pace = { rounds: NUM_STEPS, turnMs: 0, warmMs: 0 };
-      const result = await contest(sides, { config: configOf(context.threads), dtype }, pace);
-      const [peer] = result.peers;
-      const base = [result.ours, peer].map(({ baseRssMB }) => baseRssMB.toFixed(0)).join(' / ');
-      const what = {
-        name: `peak memory of ${name}`,
-        dtype,
-        maxRatio: 1,
-        note: `MB before the network was made: ${base}`,
-      };
-      made.push({ ...rowOf(what, result.ours, result.peers), ratio: short(result.ours.peakRssMB / peer.peakRssMB) });
+      const options = { config: configOf(context.threads), dtype };
+      made.push(await peakMemory(context, { name, peer: PYTORCH, options }));
     }
   }
   return made;
+}
+
+/** The row of a model's peaks; `peer` and `options` as in step.mjs. */
+export async function peakMemory(context, { name, peer, options }) {
+  const sides = { ours: context.side('halfway', OURS), peers: [context.side('PyTorch eager', peer)] };
+  const result = await contest(sides, options, { rounds: NUM_STEPS, turnMs: 0, warmMs: 0 });
+  const [theirs] = result.peers;
+  const base = [result.ours, theirs].map(({ baseRssMB }) => baseRssMB.toFixed(0)).join(' / ');
+  const what = {
+    name: `peak memory of ${name}`,
+    dtype: options.dtype,
+    maxRatio: 1,
+    note: `MB before the network was made: ${base}`,
+  };
+  return { ...rowOf(what, result.ours, result.peers), ratio: short(result.ours.peakRssMB / theirs.peakRssMB) };
 }

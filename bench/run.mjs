@@ -21,6 +21,7 @@ const LOAD = {
   ops: () => import('./ops.mjs'),
   loader: () => import('./loader.mjs'),
   memory: () => import('./memory.mjs'),
+  objectives: () => import('./objectives.mjs'),
   start: () => import('./start.mjs'),
   overhead: () => import('./overhead.mjs'),
 };
@@ -90,8 +91,8 @@ async function createContext({ threads, isQuick, only, photos, compileLimitMs, d
     /** Starts a side: a program of ours (.mjs) or of a peer (.py), with the options of Side. */
     side(name, url, options) {
       const file = fileURLToPath(url);
-      const interpreter = file.endsWith('.py') ? (python ??= preparePython(say)) : process.execPath;
-      return new Side(name, [interpreter, file], threads, options);
+      const peers = () => options?.python ?? (python ??= preparePython(say));
+      return new Side(name, [file.endsWith('.py') ? peers() : process.execPath, file], threads, options);
     },
   };
 }

@@ -8,7 +8,6 @@ import { rowOf } from './row.mjs';
 const OURS = new URL('./ours/step.mjs', import.meta.url);
 const PYTORCH = new URL('./peers/step.py', import.meta.url);
 const BF16_BARS = { AMX: 0.8, 'AVX512-BF16': 0.9, CUDA: 1 };
-const MAX_TASK_RATIO = 1.147; // arXiv 2503.18753: the task makes training 14.7 % longer
 
 /** The rows of this suite. */
 export async function rows(context) {
@@ -17,7 +16,10 @@ export async function rows(context) {
   const made = [];
   for (const [name, configOf] of compared) {
     for (const dtype of dtypes) {
-      if (context.begins(name, dtype)) made.push(await againstPyTorch(context, name, configOf(context.threads), dtype));
+      const options = { config: configOf(context.threads), dtype };
+      const maxRatio = dtype === 'float32' ? 1 : BF16_BARS[context.processor.capability];
+      if (context.begins(name, dtype))
+        made.push(await againstPyTorch(context, { name, peer: PYTORCH, options, maxRatio }));
     }
   }
   for (const dtype of dtypes) {
@@ -26,24 +28,28 @@ export async function rows(context) {
   return made;
 }
 
-async function againstPyTorch(context, name, config, dtype) {
-  const { compileLimitMs, processor } = context;
+/**
+ * The row of a model: ours against the faster of PyTorch eager and compiled.
+ * @param model name and bar of the row, the peer's program, and what all sides prepare: config, dtype ...
+ */
+export async function againstPyTorch(context, { name, peer, options, maxRatio }) {
+  const { compileLimitMs } = context;
   const compiled = { options: { is_compiled: true }, isOptional: true, limitMs: compileLimitMs };
   const peers = [
-    context.side('PyTorch eager', PYTORCH),
-    ...(compileLimitMs > 0 ? [context.side('PyTorch torch.compile', PYTORCH, compiled)] : []),
+    context.side('PyTorch eager', peer),
+    ...(compileLimitMs > 0 ? [context.side('PyTorch torch.compile', peer, compiled)] : []),
   ];
-  const result = await contest({ ours: context.side('halfway', OURS), peers }, { config, dtype }, context.pace);
-  const maxRatio = dtype === 'float32' ? 1 : BF16_BARS[processor.capability];
-  return rowOf({ name, dtype, maxRatio, note: result.note }, result.ours, result.peers);
+  const result = await contest({ ours: context.side('halfway', OURS), peers }, options, context.pace);
+  return rowOf({ name, dtype: options.dtype, maxRatio, note: result.note }, result.ours, result.peers);
 }
 
-async function withoutTask(context, { name, withTask, without }, dtype) {
+/** The row of a model with its task against the same without, views included. */
+export async function withoutTask(context, { name, withTask, without, maxRatio }, dtype) {
   const side = (title, configOf) => {
     const options = { config: configOf(context.threads), rendersViews: true };
     return context.side(title, OURS, { options });
   };
   const sides = { ours: side('halfway', withTask), peers: [side('recon.target=none', without)] };
   const { ours, peers } = await contest(sides, { dtype }, context.pace);
-  return rowOf({ name, dtype, maxRatio: MAX_TASK_RATIO }, ours, peers);
+  return rowOf({ name, dtype, maxRatio }, ours, peers);
 }

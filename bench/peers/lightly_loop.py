@@ -1,0 +1,61 @@
+"""Pretraining with DINOv2 by lightly-train, as `halfway pretrain` does it: a peer of bench/ours/pretrain.mjs.
+
+lightly-train (AGPL-3.0) is no part of this project: whoever wants this row installs it, and this file calls its public function.
+"""
+
+import os
+import resource
+import tempfile
+import time
+
+import torch
+from serve import resident_mb, serve
+
+import lightly_train
+
+
+def usage(workers):
+    """Processor time of this process and of the workers that it has ended, in ms; the most memory they had together, in MB."""
+    worker_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return 1e3 * sum(os.times()[:4]), resident_mb("self", "VmHWM") + workers * worker_mb
+
+
+def prepare(config, folder, warmSteps, workers):
+    train, model, dinov2, local = config["train"], config["model"], config["dinov2"], config["augment"]["local"]
+    torch.set_num_threads(train["threads"])
+
+    def train_for(steps):
+        """Wall and processor time of a whole run, in ms, and the most memory so far."""
+        start, (cpu_start, _) = time.perf_counter(), usage(workers)
+        with tempfile.TemporaryDirectory(prefix="halfway-bench-lightly-") as out:
+            lightly_train.pretrain(
+                out=f"{out}/run",
+                data=folder,
+                model="dinov2/vits14-noreg-notpretrained",
+                model_args={"drop_path_rate": model["dropPathRate"]},
+                method="dinov2",
+                method_args={"output_dim": dinov2["prototypes"], "koleo_loss_weight": dinov2["koleoWeight"]},
+                transform_args={"local_view": {"num_views": local["count"], "view_size": [local["cropPx"]] * 2}},
+                batch_size=train["batch"],
+                num_workers=workers,
+                accelerator="cpu",
+                devices=1,
+                precision="bf16-mixed" if train["computeDtype"] == "bfloat16" else "32-true",
+                loggers={"tensorboard": None},
+                trainer_args={"max_steps": steps},
+            )
+        cpu_end, peak = usage(workers)
+        return 1e3 * (time.perf_counter() - start), cpu_end - cpu_start, peak
+
+    def run():
+        # What a run takes beside its steps is the same for both, and cancels.
+        few_ms, few_cpu_ms, _ = train_for(warmSteps)
+        ms, cpu_ms, peak = train_for(train["steps"])
+        timed = train["steps"] - warmSteps
+        return {"ms": (ms - few_ms) / timed, "usage": {"cpuMs": (cpu_ms - few_cpu_ms) / timed, "peakRssMB": peak}}
+
+    return run, {}
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -87,8 +87,10 @@ export class Prototypes extends Module {
    * all rows of a step.
    */
   scorer({ computeDtype }: ForwardContext): (embedded: Tensor) => Tensor {
-    const length = this.weightV.linalgVectorNorm(2, [1], true); // [K, 1]
-    const weight = this.weightV.mul(this.weightG.div(length)).to(computeDtype);
+    const weight = torch.scope(() => {
+      const length = this.weightV.linalgVectorNorm(2, [1], true); // [K, 1]
+      return this.weightV.mul(this.weightG.div(length)).to(computeDtype); // [K, E]
+    });
     return (embedded) => torch.linear(embedded.to(computeDtype), weight);
   }
 }

@@ -38,7 +38,7 @@ const options: StudyOptions = {
 };
 
 // Four processes one after the other in pairs, which takes long where the cores are busy.
-describe('study', { timeout: 180_000 }, () => {
+describe('study', { timeout: 480_000 }, () => {
   it('trains every arm with every seed, and compares them with each other and with an untrained encoder', async () => {
     const result = await study(options);
     expect(result.comparison.arms).toEqual([

@@ -49,7 +49,7 @@ describe('threads that wait', () => {
   };
 
   it('spin briefly, unless the user says otherwise, and the environment is left as it was', () => {
-    expect(shownSpinCount({})).toEqual(['1000', 'undefined']);
+    expect(shownSpinCount({})).toEqual(['10000', 'undefined']);
     expect(shownSpinCount({ GOMP_SPINCOUNT: '7' })).toEqual(['7', '7']);
   });
 });

@@ -213,16 +213,16 @@ function load(): Engine {
   return addon;
 }
 
-// After a parallel loop, libgomp's threads spin for about a millisecond in case another follows. Where other programs want the cores, a
-// thread that spins keeps the one it waits for from running: measured on 2 busy cores, a training step of 0.25 s took 3.6 s. A thousand
-// turns (some 20 microseconds) still bridge the gap between two operators. libgomp reads the variable once, when it is loaded; a user's own
-// setting stands.
+// After a parallel loop, libgomp's threads spin for 300,000 turns in case another follows. Where other programs want the cores, a thread that
+// spins keeps the one it waits for from running: a training step of 0.11 s on 2 idle cores took 3.0 s beside one busy program. Ten thousand
+// turns (some tenths of a millisecond) bridge the gap between most operators: 0.40 s there, and idle 1 to 7 % over the time of long spins (docs/decisions/0002).
+// libgomp reads the variable once, when it is loaded; a user's own setting stands.
 function withShortSpins(load: () => void): void {
   if (process.env['GOMP_SPINCOUNT'] !== undefined || process.env['OMP_WAIT_POLICY'] !== undefined) {
     load();
     return;
   }
-  process.env['GOMP_SPINCOUNT'] = '1000';
+  process.env['GOMP_SPINCOUNT'] = '10000';
   try {
     load();
   } finally {

@@ -21,7 +21,7 @@ export function evalCommand(): Command {
   const command = new Command('eval')
     .description('measure what the features of a run know')
     .argument('[run]', 'a run folder');
-  return withEvaluationFlags(command, 'r2,knn,linear')
+  return withEvaluationFlags(command)
     .option('--data <paths...>', 'photos that heads are fitted on (default: the photos that come with the program)')
     .option('--test <paths...>', 'photos that are asked about once (default: 20 % of --data by hash of the id)')
     .addOption(new Option('--baseline <kind>', 'the same for an untrained encoder').choices(['random']))
@@ -37,7 +37,7 @@ export function evalCommand(): Command {
       'after',
       `
 Examples:
-  halfway eval runs/a --tasks r2,knn,linear --baseline random
+  halfway eval runs/a --baseline random
   halfway eval runs/a --tasks r2 --features equivariant --data photos --test more-photos
   halfway eval runs/a --tasks r2 --r2-parameters rotation --r2-borders inside --photos 2000 --data photos
   halfway eval --weights runs/a/export/backbone.safetensors --tasks knn --data photos
@@ -75,10 +75,11 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
 }
 
 /** The headline figures: what scripts rely on. */
-function figuresOf({ r2, knn, linear }: TaskReports): object {
+function figuresOf({ r2, knn, linear, rank }: TaskReports): object {
   return {
     ...(r2 === undefined ? {} : { r2: { inside: r2.inside, zeros: r2.zeros } }),
     ...(knn === undefined ? {} : { knn: { top1: knn.top1, k: knn.k } }),
     ...(linear === undefined ? {} : { linear: { top1: linear.top1 } }),
+    ...(rank === undefined ? {} : { rank: { effectiveRank: rank.effectiveRank, featureDim: rank.featureDim } }),
   };
 }

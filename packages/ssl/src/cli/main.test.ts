@@ -63,7 +63,7 @@ describe('halfway', () => {
       ['pretrain', '--recipe', 'small/vicreg', '--set', 'recon.lamda=3'],
       'no key recon.lamda; did you mean recon.lambda?\n',
     ],
-    [['eval', 'runs/a', '--tasks', 'r2,kn'], 'halfway: --tasks: must be of r2, knn, linear, got kn\n'],
+    [['eval', 'runs/a', '--tasks', 'r2,kn'], 'halfway: --tasks: must be of r2, knn, linear, rank, got kn\n'],
     [['eval', 'runs/a', '--r2-borders', 'black'], 'halfway: --r2-borders: must be of inside, zeros, got black\n'],
     [
       ['eval', 'runs/a', '--r2-parameters', 'rotation,colour'],

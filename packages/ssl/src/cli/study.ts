@@ -30,7 +30,7 @@ export function studyCommand(): Command {
     .option('--data <paths...>', 'photos to train on (default: those that come with the program)')
     .option('--test <paths...>', 'photos to ask about (default: the validation photos that come with the program)')
     .option('--knn-over <paths...>', 'k-NN also over all of these photos, cross-validated');
-  return withEvaluationFlags(command, 'r2,knn')
+  return withEvaluationFlags(command)
     .requiredOption('--out <folder>', 'where to write')
     .option('--json', 'print the result as one JSON object')
     .addHelpText(

@@ -97,6 +97,14 @@ const FIGURES: readonly Figure[] = [
     intervalOf: (run) => run.tasks.linear?.interval,
     hasGain: true,
   },
+  {
+    figure: 'rank.effectiveRank',
+    title: 'effective rank',
+    digits: 1,
+    valueOf: (run) => run.tasks.rank?.effectiveRank,
+    intervalOf: (run) => run.tasks.rank?.interval,
+    hasGain: true,
+  },
   cost('seconds', 'training, seconds', (run) => run.seconds),
   cost('imagesPerSecond', 'training, images/s', (run) => run.imagesPerSecond),
 ];

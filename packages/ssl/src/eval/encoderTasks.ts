@@ -1,18 +1,24 @@
 /**
  * Every task that was asked for, for one frozen encoder.
  */
-import { scope, tensor } from '@halfway/torch';
+import { cat, scope, tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
-import type { TaskReports } from '../protocol/report.js';
-import { idsOf, labelsOf, type EvaluationData, type EvaluationPart } from './evaluationData.js';
+import { EVAL_TASKS, type EvalTask, type TaskReports } from '../protocol/report.js';
+import {
+  hasClasses,
+  idsOf,
+  labelsOf,
+  requireClasses,
+  type EvaluationData,
+  type EvaluationPart,
+} from './evaluationData.js';
 import { knn, type LabelledFeatures } from './knn/knn.js';
 import { linearProbe } from './linear/linear.js';
 import { partitionById, VALIDATION_FRACTION } from './partition.js';
 import type { PhotoFeatures } from './photoFeatures.js';
 import type { ProgressListener } from './progress.js';
+import { rank } from './rank/rank.js';
 import { runR2, type R2Questions } from './r2/runR2.js';
-
-export type EvalTask = 'r2' | 'knn' | 'linear';
 
 export interface EncoderTasksOptions {
   readonly tasks: readonly EvalTask[];
@@ -24,6 +30,15 @@ export interface EncoderTasksOptions {
   readonly onProgress: ProgressListener;
   /** Adds seconds to a part of the evaluation. */
   readonly addSeconds: (part: string, seconds: number) => void;
+}
+
+/** The tasks that were named, else all that the photos allow. Throws DataError where named ones need classes that the photos do not have. */
+export function tasksFor(data: EvaluationData, named?: readonly EvalTask[]): readonly EvalTask[] {
+  const needsClasses = (task: EvalTask): boolean => task === 'knn' || task === 'linear';
+  if (named === undefined && !hasClasses(data)) return EVAL_TASKS.filter((task) => !needsClasses(task));
+  const tasks = named ?? EVAL_TASKS;
+  if (tasks.some(needsClasses)) requireClasses(data);
+  return tasks;
 }
 
 /** Runs the tasks in a fixed order and leaves the features in `options.features`. */
@@ -50,6 +65,17 @@ export async function runEncoderTasks(options: EncoderTasksOptions): Promise<Tas
   if (labelled !== undefined && tasks.includes('linear')) {
     const { top1, interval, protocol } = timed('linear', () => probe(labelled.train, labelled.test, labelled.trainIds));
     reports.linear = { top1, interval, protocol: withSelection(protocol) };
+  }
+  if (tasks.includes('rank')) {
+    const { train, test } = options.data;
+    const [ofTrain, ofTest] = [
+      await options.features.originals(train, 'zeros'),
+      await options.features.originals(test, 'zeros'),
+    ];
+    const { pseudoValues: _, ...report } = timed('rank', () =>
+      scope(() => rank(cat([ofTrain.features, ofTest.features]))),
+    );
+    reports.rank = { ...report, protocol: withSelection(report.protocol) };
   }
   return reports;
 }

@@ -52,7 +52,7 @@ beforeAll(async () => {
 const notices: string[] = [];
 function evaluateAll(changes: Partial<EvaluateOptions> = {}): Promise<EvalReport> {
   return evaluate({
-    ...{ run: weights, tasks: ['r2', 'knn', 'linear'], train: [photos], baseline: 'random' },
+    ...{ run: weights, train: [photos], baseline: 'random' },
     settings: { eval: config.eval, data: config.data },
     onProgress: (text) => notices.push(text),
     ...changes,
@@ -72,6 +72,11 @@ describe('evaluate', () => {
     expect(data.test).toContain('20 % of the photos by hash of the id');
     expect(tasks.knn?.top1).toBe(100);
     expect(tasks.linear?.top1).toBe(100);
+    expect(tasks.rank?.effectiveRank).toBeGreaterThan(1);
+    expect(tasks.rank?.effectiveRank).toBeLessThan(16);
+    expect(tasks.rank?.protocol).toContain(
+      'effective rank (Roy and Vetterli 2007) of the centred features of 60 photos',
+    );
     expect(tasks.r2?.detail).toHaveLength(16);
     for (const row of tasks.r2?.detail ?? []) expect(Number.isFinite(row.perDimensionMean)).toBe(true);
     expect(baseline?.r2?.inside).not.toEqual(tasks.r2?.inside);
@@ -81,7 +86,7 @@ describe('evaluate', () => {
     );
     expect(tasks.r2?.protocol).toContain('2 thetas a photo');
     expect(Object.keys(first.timings)).toEqual(
-      expect.arrayContaining(['features', 'r2 heads', 'knn', 'linear', 'rendering']),
+      expect.arrayContaining(['features', 'r2 heads', 'knn', 'linear', 'rank', 'rendering']),
     );
   });
 
@@ -134,7 +139,7 @@ describe('evaluate', () => {
     expect(other.tasks.r2).toBeUndefined();
   });
 
-  it('measures r2 without classes, and says for the others what is missing', async () => {
+  it('measures r2 and rank where photos have no classes, and says what is missing to a task that was named', async () => {
     const unlabelled = folderOf(
       Object.fromEntries(
         await Promise.all(
@@ -142,9 +147,12 @@ describe('evaluate', () => {
         ),
       ),
     );
-    const { tasks } = await evaluateAll({ train: [unlabelled], tasks: ['r2'], baseline: undefined as never });
+    const { tasks } = await evaluateAll({ train: [unlabelled], baseline: undefined as never });
+    expect(Object.keys(tasks)).toEqual(['r2', 'rank']);
     expect(tasks.r2?.inside?.mean).toBeTypeOf('number');
-    await expect(evaluateAll({ train: [unlabelled] })).rejects.toThrow(/need at least two classes, got no classes/);
+    await expect(evaluateAll({ train: [unlabelled], tasks: ['knn'] })).rejects.toThrow(
+      /need at least two classes, got no classes .* or evaluate with --tasks r2,rank/,
+    );
   });
 
   it('answers for every photo of both parts when k-NN is cross-validated', async () => {
@@ -158,7 +166,7 @@ describe('evaluate', () => {
 
   it('asks for a task', async () => {
     await expect(evaluateAll({ tasks: [] })).rejects.toThrow(
-      'eval: needs at least one task, got none; name some of r2, knn, linear',
+      'eval: needs at least one task, got none; name some of r2, knn, linear, rank',
     );
     await expect(evaluateAll({ r2: { borders: [] } })).rejects.toThrow(
       'eval: r2 needs at least one parameter and one border, got none; leave them out to ask all',

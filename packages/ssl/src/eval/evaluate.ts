@@ -8,11 +8,18 @@ import { scope } from '@halfway/torch';
 import { configSchema, type Config } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
-import { REPORT_VERSION, type EvalReport, type FeatureKind, type TaskReports } from '../protocol/report.js';
+import {
+  EVAL_TASKS,
+  REPORT_VERSION,
+  type EvalReport,
+  type EvalTask,
+  type FeatureKind,
+  type TaskReports,
+} from '../protocol/report.js';
 import { requireDevice } from '../requireDevice.js';
 import { disposeNetwork, type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
-import { runEncoderTasks, type EvalTask } from './encoderTasks.js';
-import { EvaluationData, requireClasses, type EvaluationPart } from './evaluationData.js';
+import { runEncoderTasks, tasksFor } from './encoderTasks.js';
+import { EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
 import { PhotoFeatures } from './photoFeatures.js';
 import type { ProgressListener } from './progress.js';
@@ -25,7 +32,8 @@ const UNTRAINED_SEED = 0;
 export interface EvaluateOptions {
   /** A run folder (its last checkpoint), or a safetensors file of weights. */
   readonly run: string;
-  readonly tasks: readonly EvalTask[];
+  /** All that the photos allow by default: without classes neither k-NN nor the linear probe. */
+  readonly tasks?: readonly EvalTask[];
   /** Photos that heads are fitted on and neighbours come from. */
   readonly train: readonly string[];
   /** Photos that are asked about once; without them 20 % of `train` by hash of the id. */
@@ -58,8 +66,8 @@ export interface EvaluateOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const start = performance.now();
-  if (options.tasks.length === 0)
-    throw new ConfigError('eval: needs at least one task, got none; name some of r2, knn, linear');
+  if (options.tasks?.length === 0)
+    throw new ConfigError(`eval: needs at least one task, got none; name some of ${EVAL_TASKS.join(', ')}`);
   const questions = r2Questions(options.r2);
   const { device = 'cpu' } = options;
   requireDevice(device);
@@ -70,7 +78,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const reportPath = loaded.runDir === undefined ? undefined : join(loaded.runDir, 'reports', `eval-${kind}.json`);
   if (reportPath !== undefined) requireWritable(reportPath);
   const data = options.photos ?? openPhotos(options, loaded.config);
-  if (options.tasks.includes('knn') || options.tasks.includes('linear')) requireClasses(data);
+  const wanted = tasksFor(data, options.tasks);
 
   const timings: Record<string, number> = {};
   const addSeconds = (part: string, seconds: number): void => {
@@ -90,7 +98,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
     });
     try {
       const reports = await runEncoderTasks({
-        ...{ tasks: options.tasks, features, data, settings, questions, addSeconds, onProgress },
+        ...{ tasks: wanted, features, data, settings, questions, addSeconds, onProgress },
       });
       for (const part of [data.train, data.test]) {
         counts[part.name] = features.numReadable(part);

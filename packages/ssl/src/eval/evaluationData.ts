@@ -126,10 +126,20 @@ export function labelsOf(part: EvaluationPart, indices: Int32Array, classNames: 
     if (label !== undefined) return label;
     throw new DataError(
       `knn, linear: every ${part.name} photo needs a class that the training photos have, got ${name ?? 'none'} for ${sample?.id ?? ''}; ` +
-        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2',
+        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2,rank',
       sample === undefined ? {} : { sampleId: sample.id, path: sample.path },
     );
   });
+}
+
+/** Whether every photo has a class, and there are enough photos for all classes. */
+export function hasClasses({ train, test }: EvaluationData): boolean {
+  const { classNames } = train.source;
+  return (
+    classNames.length > 1 &&
+    classNames.length <= train.indices.length &&
+    [train, test].every(({ source }) => source.samples.every(({ label }) => label !== undefined))
+  );
 }
 
 /** Says before any work whether the classes that k-NN and the linear probe need are there. */
@@ -139,13 +149,13 @@ export function requireClasses(data: EvaluationData): void {
     const got = classNames.length === 0 ? 'no classes' : `the one class ${classNames[0] ?? ''}`;
     throw new DataError(
       `knn, linear: the photos need at least two classes, got ${got} in ${data.train.source.paths.join(', ')}; ` +
-        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2',
+        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2,rank',
     );
   }
   if (data.train.selection !== undefined && data.train.indices.length < classNames.length) {
     throw new DataError(
       `knn, linear: at least one photo of each class is needed, got ${data.train.indices.length} of ${classNames.length} classes; ` +
-        'allow more with --photos, or evaluate with --tasks r2',
+        'allow more with --photos, or evaluate with --tasks r2,rank',
     );
   }
   labelsOf(data.train, data.train.indices, classNames);

@@ -1,18 +1,15 @@
 /**
  * What an encoder's features are worth on the photos of its own run, before training and after it: k-NN where the photos have classes,
  * which training never sees, else the effective rank. Both come with what a paired interval of the difference needs.
- *
- * n photos, D features, G groups of photos.
  */
-import { scope, tensor } from '@halfway/torch';
 import { DataError } from '../errors.js';
-import { effectiveRank } from '../models/health.js';
 import type { FeatureFigure, FigureChange } from '../protocol/init.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
 import { allFeatures } from './allFeatures.js';
-import { EvaluationData } from './evaluationData.js';
-import { jackknifeInterval, NUM_JACKKNIFE_GROUPS, pairedTop1Difference } from './intervals.js';
+import { EvaluationData, hasClasses } from './evaluationData.js';
+import { jackknifeInterval, pairedTop1Difference } from './intervals.js';
 import { crossValidatedKnnOf } from './knn/crossValidate.js';
+import { rank } from './rank/rank.js';
 
 /** Photos asked about at most, of each of the two parts: as much work as some 10 steps of training at a batch of 64. */
 const MAX_PHOTOS = 2000;
@@ -50,13 +47,6 @@ export const featureJudge = {
   },
 };
 
-function hasClasses({ train: { source, indices } }: EvaluationData): boolean {
-  const { classNames, samples } = source;
-  return (
-    classNames.length > 1 && classNames.length <= indices.length && samples.every(({ label }) => label !== undefined)
-  );
-}
-
 async function knnFigure(
   network: FrozenNetwork,
   photos: EvaluationData,
@@ -66,21 +56,17 @@ async function knnFigure(
   return { kind: 'knn', value: top1, outcomes: [...right], numPhotos: right.length, protocol };
 }
 
-/** Pseudo-values G r - (G - 1) r_j, r_j the rank without the photos of group j. Photo i is in group i modulo G. */
 async function rankFigure(network: FrozenNetwork, photos: EvaluationData, kind: OwnFeatures): Promise<FeatureFigure> {
   const { features, ids } = await allFeatures(network, photos, kind); // [n, D]
-  const rankWithout = (group?: number): number =>
-    scope(() => {
-      const kept = Int32Array.from(ids.keys()).filter((photo) => photo % NUM_JACKKNIFE_GROUPS !== group);
-      return effectiveRank(features.indexSelect(0, tensor(kept))).item();
-    });
   try {
-    const value = rankWithout();
-    const outcomes = Array.from({ length: NUM_JACKKNIFE_GROUPS }, (_, group) => {
-      return NUM_JACKKNIFE_GROUPS * value - (NUM_JACKKNIFE_GROUPS - 1) * rankWithout(group);
-    });
-    const protocol = `effective rank (Roy and Vetterli 2007) of the features "${kind}"; interval by a jackknife over ${NUM_JACKKNIFE_GROUPS} groups of photos`;
-    return { kind: 'effectiveRank', value, outcomes, numPhotos: ids.length, protocol };
+    const { effectiveRank, pseudoValues, protocol } = rank(features);
+    return {
+      kind: 'effectiveRank',
+      value: effectiveRank,
+      outcomes: pseudoValues,
+      numPhotos: ids.length,
+      protocol: `${protocol}; features "${kind}"`,
+    };
   } finally {
     features.dispose();
   }

@@ -20,7 +20,10 @@ const report: EvalReport = {
   source: 'runs/a, step 5000',
   features: 'mean',
   data: { train: 'photos: 80 %', test: 'photos: 20 %', numTrain: 3068, numTest: 341 },
-  tasks: { r2, knn },
+  tasks: {
+    ...{ r2, knn },
+    rank: { effectiveRank: 31.26, featureDim: 192, interval: { low: 30.1, high: 32.4 }, protocol: 'effective rank' },
+  },
   seconds: 61.2,
   timings: { features: 40, knn: 0.1 },
 };
@@ -32,6 +35,7 @@ describe('formatReport', () => {
     expect(text).toContain('test: 341 photos (photos: 20 %)');
     expect(text).toMatch(/rotation +0\.51 \[0\.46, 0\.56\] +0\.72 \[0\.46, 0\.56\]/);
     expect(text).toContain('k-NN top-1: 44.3 [39.1, 49.6] %');
+    expect(text).toContain('effective rank: 31.3 [30.1, 32.4] of 192');
     expect(text).toContain('protocol: 6 thetas a photo');
     expect(text).toContain('protocol: k-NN, k = 20');
     expect(text).not.toContain('untrained');

@@ -6,6 +6,7 @@ import {
   type Interval,
   type R2Parameter,
   type R2Report,
+  type RankReport,
   type TaskReports,
 } from '../protocol/report.js';
 
@@ -19,6 +20,7 @@ export function formatReport(report: EvalReport): string {
     ...r2Block(report.tasks, report.baseline),
     ...top1Block('k-NN', report.tasks.knn, report.baseline?.knn),
     ...top1Block('linear', report.tasks.linear, report.baseline?.linear),
+    ...rankBlock(report.tasks.rank, report.baseline?.rank),
     '',
     `${report.seconds.toFixed(0)} s: ${Object.entries(report.timings)
       .map(([part, seconds]) => `${part} ${seconds.toFixed(1)}`)
@@ -94,6 +96,16 @@ function top1Block(name: string, report: Top1 | undefined, untrained: Top1 | und
   return [
     '',
     `${name} top-1: ${withInterval(report.top1, report.interval, 1)} %${beside}`,
+    `protocol: ${report.protocol}`,
+  ];
+}
+
+function rankBlock(report: RankReport | undefined, untrained: RankReport | undefined): string[] {
+  if (report === undefined) return [];
+  const beside = untrained === undefined ? '' : `, untrained ${untrained.effectiveRank.toFixed(1)}`;
+  return [
+    '',
+    `effective rank: ${withInterval(report.effectiveRank, report.interval, 1)} of ${report.featureDim}${beside}`,
     `protocol: ${report.protocol}`,
   ];
 }

@@ -2,6 +2,10 @@
 
 export const REPORT_VERSION = 1;
 
+/** In the order in which they are run; `knn` and `linear` need photos with classes. */
+export const EVAL_TASKS = ['r2', 'knn', 'linear', 'rank'] as const;
+export type EvalTask = (typeof EVAL_TASKS)[number];
+
 /** In the order of the paper's Table 1. */
 export const R2_PARAMETERS = ['rotation', 'color', 'blur', 'translation'] as const;
 export type R2Parameter = (typeof R2_PARAMETERS)[number];
@@ -59,10 +63,18 @@ export interface LinearReport {
   readonly protocol: string;
 }
 
+export interface RankReport {
+  readonly effectiveRank: number; // directions, 1 to featureDim
+  readonly featureDim: number;
+  readonly interval: Interval; // by a jackknife over photos
+  readonly protocol: string;
+}
+
 export interface TaskReports {
   readonly r2?: R2Report;
   readonly knn?: KnnReport;
   readonly linear?: LinearReport;
+  readonly rank?: RankReport;
 }
 
 export interface EvalReport {

@@ -7,12 +7,13 @@ import { dirname, join } from 'node:path';
 import { loadRecipe } from '../config/recipe.js';
 import { ConfigError } from '../errors.js';
 import { comparisonTable, compareArms, type ArmRun, type Comparison } from '../eval/compare.js';
+import { tasksFor } from '../eval/encoderTasks.js';
 import { evaluate, type EvaluateOptions } from '../eval/evaluate.js';
 import { EvaluationData, requireClasses, type EvaluationPart } from '../eval/evaluationData.js';
 import { crossValidatedKnn } from '../eval/knn/crossValidate.js';
 import { r2Questions, type R2Questions } from '../eval/r2/runR2.js';
 import { makeFolder } from '../makeFolder.js';
-import type { KnnReport } from '../protocol/report.js';
+import type { EvalTask, KnnReport } from '../protocol/report.js';
 import type { PretrainSummary } from '../protocol/run.js';
 import { diskError, writeAtomic } from '../run/files.js';
 import { requireSameRun, trainArms, type Arm, type ArmProgress } from './trainArms.js';
@@ -92,7 +93,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   const photos = new EvaluationData({ train, test, data, ...(maxPhotos === undefined ? {} : { maxPhotos }) });
   const all = options.knnOver === undefined ? undefined : new EvaluationData({ train: options.knnOver, data });
   // Found after hours of training otherwise.
-  if (options.tasks.some((task) => task !== 'r2')) requireClasses(photos);
+  const tasks = tasksFor(photos, options.tasks);
   if (all !== undefined) requireClasses(all);
 
   const summaries: PretrainSummary[] = [];
@@ -101,7 +102,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
     summaries.push(...(await trainArms(jobs.slice(first, first + atOnce), { signal, onProgress })));
   }
   options.onTrained?.();
-  const runs = await evaluateJobs(jobs, summaries, { photos, all, questions, ...options });
+  const runs = await evaluateJobs(jobs, summaries, { ...options, photos, all, questions, tasks });
   const [from, to] = options.arms;
   const gain = from === undefined || to === undefined ? undefined : { from: from.name, to: to.name };
   const seconds = (performance.now() - start) / 1000;
@@ -139,7 +140,8 @@ function jobsOf(options: StudyOptions): { readonly jobs: readonly Arm[]; readonl
 async function evaluateJobs(
   jobs: readonly Arm[],
   summaries: readonly PretrainSummary[],
-  context: Pick<StudyOptions, 'tasks' | 'onText'> & {
+  context: Pick<StudyOptions, 'onText'> & {
+    readonly tasks: readonly EvalTask[];
     readonly photos: EvaluationData;
     readonly questions: R2Questions;
     all: EvaluationData | undefined;

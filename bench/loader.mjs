@@ -23,7 +23,7 @@ const DECODERS = [
 const LOOP_NAME = 'a step of the whole loop, small/vicreg-rot, 64 photos';
 const MAX_LOOP_RATIOS = { float32: 1 / 1.3, bfloat16: 1 / 1.5 };
 // A run of the loop; the first steps, in which loaders fill up, do not count.
-const LOOP = { rounds: 3, warmSteps: 20, steps: 220 };
+const LOOP = { rounds: 2, warmSteps: 20, steps: 100 };
 const QUICK_LOOP = { rounds: 1, warmSteps: 10, steps: 40 };
 
 /** The rows of this suite. */
@@ -31,7 +31,7 @@ export async function rows(context) {
   const made = [];
   if (context.begins(DECODE.name, DECODE.dtype)) made.push(...(await decode(context)));
   for (const dtype of computeDtypes(context.processor)) {
-    if (context.begins(LOOP_NAME, dtype)) made.push(await loop(context, dtype));
+    if (context.begins(LOOP_NAME, dtype)) made.push(...(await loop(context, dtype)));
   }
   return made;
 }
@@ -57,18 +57,38 @@ async function loop(context, dtype) {
     ...[`train.computeDtype=${dtype}`, `train.steps=${steps}`, `train.logEvery=${warmSteps}`],
     ...['train.imagesEvery=0', `train.checkpointEvery=${steps}`],
   );
-  const peer = (workers) =>
-    context.side(`PyTorch, DataLoader with ${workers} workers`, PYTORCH_LOOP, { options: { workers } });
-  const sides = {
-    ours: context.side('halfway', OUR_LOOP),
-    peers: [...new Set([decodeProcesses, availableParallelism()])].map(peer),
-  };
+  const { threads } = config.train;
+  const cores = availableParallelism();
+  const threadCounts = [...new Set([threads, cores])];
+  // Once as `halfway pretrain` chooses, which leaves cores to decoding, and once with all; PyTorch with either and the better number of workers.
+  const ours = threadCounts.map((count) =>
+    context.side(`halfway, ${count} threads`, OUR_LOOP, {
+      options: { config: { ...config, train: { ...config.train, threads: count } } },
+    }),
+  );
+  const peers = threadCounts.flatMap((count) =>
+    [...new Set([decodeProcesses, cores])].map((workers) =>
+      context.side(`PyTorch, ${count} threads, DataLoader with ${workers} workers`, PYTORCH_LOOP, {
+        options: { workers, threads: count },
+      }),
+    ),
+  );
   const { folder, files } = context.photos();
   const options = { config, folder, files, warmSteps };
-  const { ours, peers } = await contest(sides, options, { rounds, turnMs: 0, warmMs: 0 });
+  const [first, ...others] = ours;
+  const measured = await contest({ ours: first, peers: [...others, ...peers] }, options, {
+    rounds,
+    turnMs: 0,
+    warmMs: 0,
+  });
+  const figures = [measured.ours, ...measured.peers];
   const perSecond = ({ name, ms }) => `${name} ${Math.round((1000 * config.train.batch) / ms)}`;
-  const note = `${config.train.threads} engine threads each; photos/s: ${[ours, ...peers].map(perSecond).join(', ')}`;
-  return rowOf({ name: LOOP_NAME, dtype, maxRatio: MAX_LOOP_RATIOS[dtype], note }, ours, peers);
+  const note = `photos/s: ${figures.map(perSecond).join(', ')}`;
+  const [ofOurs, ofPeers] = [figures.slice(0, ours.length), figures.slice(ours.length)];
+  return ofOurs.map((own, i) => {
+    const name = `${LOOP_NAME}, ${threadCounts[i]} engine threads`;
+    return rowOf({ name, dtype, maxRatio: MAX_LOOP_RATIOS[dtype], ...(i === 0 && { note }) }, own, ofPeers);
+  });
 }
 
 /** A recipe with as many threads and decode processes as `halfway pretrain` chooses on this machine. */

@@ -39,9 +39,9 @@ def epochs(loader):
         yield from loader
 
 
-def prepare(config, folder, files, warmSteps, workers):
+def prepare(config, folder, files, warmSteps, workers, threads):
     train, is_bf16 = config["train"], config["train"]["computeDtype"] == "bfloat16"
-    torch.set_num_threads(train["threads"])
+    torch.set_num_threads(threads)
 
     def run():
         torch.manual_seed(train["seed"])

@@ -328,7 +328,9 @@ const train = z.strictObject({
     .int()
     .min(0)
     .default(0)
-    .describe('threads of the engine; 0: the cores that decode processes leave over'),
+    .describe(
+      'threads of the engine; 0: the cores that decode processes leave over; all cores are faster where decoded photos fit into data.cacheMB',
+    ),
 });
 
 const data = z.strictObject({

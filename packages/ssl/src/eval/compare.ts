@@ -53,13 +53,18 @@ export interface Comparison {
   readonly rows: readonly ComparisonRow[];
 }
 
+/** A value of one run, with its interval where it has one. */
+interface Measured {
+  readonly value: number;
+  readonly interval?: Interval | undefined;
+}
+
 /** How a figure is found in a run and written. */
 interface Figure {
   readonly figure: string;
   readonly title: string;
   readonly digits: number;
-  readonly valueOf: (run: ArmRun) => number | undefined;
-  readonly intervalOf: (run: ArmRun) => Interval | undefined;
+  readonly of: (run: ArmRun) => Measured | undefined;
   readonly hasGain: boolean;
   /** Of the mean gain over all seeds, where the outcome of each image is known. */
   readonly gainIntervalOf?: (pairs: readonly { before: ArmRun; after: ArmRun }[]) => Interval | undefined;
@@ -67,21 +72,9 @@ interface Figure {
 
 const FIGURES: readonly Figure[] = [
   ...BORDERS.flatMap((border) => [...R2_PARAMETERS, 'mean' as const].map((parameter) => r2Figure(parameter, border))),
+  ofFeatures('knn.top1', 'k-NN top-1 %', 1, ({ tasks: { knn } }) => top1Of(knn)),
   {
-    figure: 'knn.top1',
-    title: 'k-NN top-1 %',
-    digits: 1,
-    valueOf: (run) => run.tasks.knn?.top1,
-    intervalOf: (run) => run.tasks.knn?.interval,
-    hasGain: true,
-  },
-  {
-    figure: 'knnAll.top1',
-    title: 'k-NN top-1 %, all photos',
-    digits: 1,
-    valueOf: (run) => run.knnAll?.top1,
-    intervalOf: (run) => run.knnAll?.interval,
-    hasGain: true,
+    ...ofFeatures('knnAll.top1', 'k-NN top-1 %, all photos', 1, ({ knnAll }) => top1Of(knnAll)),
     gainIntervalOf: (pairs) => {
       const known = pairs.flatMap(({ before, after }): [Uint8Array, Uint8Array][] =>
         before.knnAll === undefined || after.knnAll === undefined ? [] : [[before.knnAll.right, after.knnAll.right]],
@@ -89,22 +82,10 @@ const FIGURES: readonly Figure[] = [
       return known.length === 0 ? undefined : pairedTop1Difference(known).interval;
     },
   },
-  {
-    figure: 'linear.top1',
-    title: 'linear top-1 %',
-    digits: 1,
-    valueOf: (run) => run.tasks.linear?.top1,
-    intervalOf: (run) => run.tasks.linear?.interval,
-    hasGain: true,
-  },
-  {
-    figure: 'rank.effectiveRank',
-    title: 'effective rank',
-    digits: 1,
-    valueOf: (run) => run.tasks.rank?.effectiveRank,
-    intervalOf: (run) => run.tasks.rank?.interval,
-    hasGain: true,
-  },
+  ofFeatures('linear.top1', 'linear top-1 %', 1, ({ tasks: { linear } }) => top1Of(linear)),
+  ofFeatures('rank.effectiveRank', 'effective rank', 1, ({ tasks: { rank } }) => {
+    return rank && { value: rank.effectiveRank, interval: rank.interval };
+  }),
   cost('seconds', 'training, seconds', (run) => run.seconds),
   cost('imagesPerSecond', 'training, images/s', (run) => run.imagesPerSecond),
 ];
@@ -145,24 +126,34 @@ export function comparisonTable(runs: readonly ArmRun[], gainArms?: GainArms): s
 
 function r2Figure(parameter: R2Parameter | 'mean', border: Border): Figure {
   const name = parameter === 'color' ? 'colour' : parameter;
-  return {
-    figure: `r2.${border}.${parameter}`,
-    title: border === 'inside' ? `R2 ${name}, inside` : `R2 ${name}, zero border`,
-    digits: 2,
-    valueOf: (run) => run.tasks.r2?.[border]?.[parameter],
-    intervalOf: (run) => run.tasks.r2?.intervals[border]?.[parameter],
-    hasGain: true,
-  };
+  const title = border === 'inside' ? `R2 ${name}, inside` : `R2 ${name}, zero border`;
+  return ofFeatures(`r2.${border}.${parameter}`, title, 2, ({ tasks: { r2 } }) => {
+    const value = r2?.[border]?.[parameter];
+    return value === undefined ? undefined : { value, interval: r2?.intervals[border]?.[parameter] };
+  });
 }
 
-function cost(figure: string, title: string, valueOf: (run: ArmRun) => number | undefined): Figure {
-  return { figure, title, digits: 0, valueOf, intervalOf: () => undefined, hasGain: false };
+function ofFeatures(figure: string, title: string, digits: number, of: Figure['of']): Figure {
+  return { figure, title, digits, of, hasGain: true };
+}
+
+function top1Of(report: { readonly top1: number; readonly interval: Interval } | undefined): Measured | undefined {
+  return report && { value: report.top1, interval: report.interval };
+}
+
+function cost(figure: string, title: string, costOf: (run: ArmRun) => number | undefined): Figure {
+  const of = (run: ArmRun): Measured | undefined => {
+    const value = costOf(run);
+    return value === undefined ? undefined : { value };
+  };
+  return { figure, title, digits: 0, of, hasGain: false };
 }
 
 function cellOf(figure: Figure, runs: readonly ArmRun[]): ComparisonCell | undefined {
-  const values = runs.map(figure.valueOf).filter((value) => value !== undefined);
-  if (values.length === 0) return undefined;
-  const intervals = runs.map(figure.intervalOf).filter((interval) => interval !== undefined);
+  const measured = runs.map(figure.of).filter((one) => one !== undefined);
+  if (measured.length === 0) return undefined;
+  const values = measured.map(({ value }) => value);
+  const intervals = measured.map(({ interval }) => interval).filter((interval) => interval !== undefined);
   if (intervals.length === 0) return { mean: meanOf(values), values };
   const interval = { low: meanOf(intervals.map(({ low }) => low)), high: meanOf(intervals.map(({ high }) => high)) };
   return { mean: meanOf(values), values, interval };
@@ -174,8 +165,8 @@ function gainOf(figure: Figure, before: readonly ArmRun[], after: readonly ArmRu
     return partner === undefined ? [] : [{ before: partner, after: run }];
   });
   const values = pairs.flatMap((pair) => {
-    const [from, to] = [figure.valueOf(pair.before), figure.valueOf(pair.after)];
-    return from === undefined || to === undefined ? [] : [to - from];
+    const [from, to] = [figure.of(pair.before), figure.of(pair.after)];
+    return from === undefined || to === undefined ? [] : [to.value - from.value];
   });
   if (values.length === 0) return undefined;
   const interval = figure.gainIntervalOf?.(pairs);

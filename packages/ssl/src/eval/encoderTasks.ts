@@ -32,10 +32,20 @@ export interface EncoderTasksOptions {
   readonly addSeconds: (part: string, seconds: number) => void;
 }
 
-/** The tasks that were named, else all that the photos allow. Throws DataError where named ones need classes that the photos do not have. */
-export function tasksFor(data: EvaluationData, named?: readonly EvalTask[]): readonly EvalTask[] {
+/**
+ * The tasks that were named, else all that the photos allow; `tell` hears what is left out. Throws DataError where named ones need classes
+ * that the photos do not have.
+ */
+export function tasksFor(
+  data: EvaluationData,
+  named: readonly EvalTask[] | undefined,
+  tell: (text: string) => void,
+): readonly EvalTask[] {
   const needsClasses = (task: EvalTask): boolean => task === 'knn' || task === 'linear';
-  if (named === undefined && !hasClasses(data)) return EVAL_TASKS.filter((task) => !needsClasses(task));
+  if (named === undefined && !hasClasses(data)) {
+    tell('knn and linear are left out: not every photo has a class, or there are fewer photos than classes');
+    return EVAL_TASKS.filter((task) => !needsClasses(task));
+  }
   const tasks = named ?? EVAL_TASKS;
   if (tasks.some(needsClasses)) requireClasses(data);
   return tasks;

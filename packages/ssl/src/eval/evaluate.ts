@@ -78,14 +78,14 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const reportPath = loaded.runDir === undefined ? undefined : join(loaded.runDir, 'reports', `eval-${kind}.json`);
   if (reportPath !== undefined) requireWritable(reportPath);
   const data = options.photos ?? openPhotos(options, loaded.config);
-  const wanted = tasksFor(data, options.tasks);
+  const onProgress = options.onProgress ?? ((): void => undefined);
+  const wanted = tasksFor(data, options.tasks, (text) => onProgress(text, false));
 
   const timings: Record<string, number> = {};
   const addSeconds = (part: string, seconds: number): void => {
     timings[part] = (timings[part] ?? 0) + seconds;
   };
   const renderedBefore = data.renderSeconds;
-  const onProgress = options.onProgress ?? ((): void => undefined);
   const cache = new FeatureCache(cacheFolder(options.run, loaded.runDir), (text) => onProgress(text, false));
   const counts = { train: 0, test: 0 };
   const tasksOf = async (network: FrozenNetwork, label: 'trained' | 'untrained'): Promise<TaskReports> => {

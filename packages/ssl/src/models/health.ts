@@ -30,10 +30,14 @@ export function featureStd(features: Tensor): Tensor {
 export function effectiveRank(features: Tensor): Tensor {
   return torch.noGrad(() => {
     const x = features.to('float32');
-    const singular = torch.linalgSvdvals(x.sub(x.mean([0], true))); // [M]
-    const total = singular.sum();
-    const share = singular.div(total.clamp(1e-12)); // [M]
-    const entropy = share.mul(share.clamp(1e-12).log()).sum().neg();
-    return entropy.exp().mul(total.gt(1e-12));
+    return rankOfSpectrum(torch.linalgSvdvals(x.sub(x.mean([0], true))));
   });
+}
+
+/** exp of the entropy of singular values [M] over their sum: [] in [1, M], and 0 when all are 0. */
+export function rankOfSpectrum(singular: Tensor): Tensor {
+  const total = singular.sum();
+  const share = singular.div(total.clamp(1e-12)); // [M]
+  const entropy = share.mul(share.clamp(1e-12).log()).sum().neg();
+  return entropy.exp().mul(total.gt(1e-12));
 }

@@ -93,7 +93,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   const photos = new EvaluationData({ train, test, data, ...(maxPhotos === undefined ? {} : { maxPhotos }) });
   const all = options.knnOver === undefined ? undefined : new EvaluationData({ train: options.knnOver, data });
   // Found after hours of training otherwise.
-  const tasks = tasksFor(photos, options.tasks);
+  const tasks = tasksFor(photos, options.tasks, (text) => onText(text, false));
   if (all !== undefined) requireClasses(all);
 
   const summaries: PretrainSummary[] = [];

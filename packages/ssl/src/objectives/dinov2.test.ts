@@ -33,6 +33,13 @@ describe('dinov2', () => {
     });
   });
 
+  it('advises on a centre only where it has one', () => {
+    const advice = (targets: string): string | undefined =>
+      dinov2(config({ targets }), torch.generator(0)).advice.onePrototype;
+    expect(advice('centering')).toContain('dinov2.centerMomentum');
+    expect(advice('sinkhorn')).toBe('lower optim.lr');
+  });
+
   it('Sinkhorn uses more prototypes than the plain softmax of untrained scores does', () => {
     torch.scope(() => {
       const used = (targets: string): number =>

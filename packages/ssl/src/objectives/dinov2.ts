@@ -50,6 +50,7 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
 
   return {
     ...base,
+    ...(options.targets === 'sinkhorn' && { advice: { ...base.advice, onePrototype: 'lower optim.lr' } }), // it has no centre
     mixesImages: [
       ...base.mixesImages,
       ...(options.koleoWeight > 0 ? ['koleo'] : []),

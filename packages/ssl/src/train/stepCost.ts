@@ -14,7 +14,7 @@
  *
  *   bytes = 4 * parameters * (1 + 1 for gradients + 2 moments of Adam, 1 of LARS and SGD) + 4 * teacher's parameters
  *         + B * 12 S^2 * (3 a view + 2 a state of the path)
-         + B * sum of rows * (I + O) * (2 in bfloat16, else 4), prototypes' scores 8: the student's and the teacher's in f32
+ *         + B * sum of rows * (I + O) * (2 in bfloat16, else 4), prototypes' scores 8: the student's and the teacher's in f32
  *         + in bfloat16 a copy of the weights for each pass, and, on a CPU, the weights of attention, H T^2 a block
  *
  * B photos, T tokens, D width, H heads, S pixels of a view's side.

@@ -60,6 +60,12 @@ export const sie = z.strictObject({
 const distillation = {
   hiddenDim: count.default(2048).describe('width of the hidden layers of the head'),
   bottleneckDim: count.default(256).describe('width of the vector of length 1 that prototypes are compared with'),
+  headInitStd: positive
+    .max(1)
+    .default(0.02)
+    .describe(
+      "std of the weights that the head's layers begin with; layers narrower than 2048 shrink what they are given at 0.02",
+    ),
   studentTemp: positive.default(0.1).describe("temperature of the student's probabilities"),
   centerMomentum: shareBelow1
     .default(0.9)

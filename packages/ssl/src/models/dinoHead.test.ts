@@ -8,6 +8,7 @@ const config = (change: Partial<DinoHeadConfig> = {}): DinoHeadConfig => ({
     inputDim: 6,
     hiddenDim: 8,
     bottleneckDim: 5,
+    headInitStd: 0.02,
     prototypes: 7,
     patchPrototypes: 0,
     equivariantDim: 0,
@@ -54,6 +55,21 @@ describe('dinoHead', () => {
       torch.noGrad(() => made.lastLayer.weightG.fill_(2));
       const doubled = made.lastLayer.scorer(evalContext())(embedded);
       expect(doubled.sub(scores.mul(2)).abs().amax().item()).toBeLessThan(1e-6);
+    });
+  });
+
+  it("begins with the references' weights, or with larger ones for layers that are narrower", () => {
+    torch.scope(() => {
+      const stds = (headInitStd: number): number[] =>
+        [0, 2, 4].map((layer) => {
+          const weights = head({ inputDim: 90, hiddenDim: 100, bottleneckDim: 80, headInitStd }).stateDict();
+          return present(weights.get(`mlp.${layer}.weight`))
+            .std()
+            .item();
+        });
+      for (const [given, measured] of [0.02, 0.1].flatMap((std) => stds(std).map((value) => [std, value] as const))) {
+        expect(measured / given).toBeCloseTo(1, 1);
+      }
     });
   });
 

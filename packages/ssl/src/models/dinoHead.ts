@@ -19,6 +19,8 @@ export interface DinoHeadConfig {
   readonly inputDim: number; // D
   readonly hiddenDim: number;
   readonly bottleneckDim: number; // E
+  /** Of the weights of the MLP. Of I inputs a layer makes about std * sqrt(I) times their size: 0.02 suits the references' 2048. */
+  readonly headInitStd: number;
   readonly prototypes: number; // K
   /** Prototypes of their own for patches; 0: the class token's serve both. */
   readonly patchPrototypes: number;
@@ -39,7 +41,7 @@ export class DinoHead extends Module {
     const { inputDim, hiddenDim, bottleneckDim, prototypes, patchPrototypes, equivariantDim, normLastLayer } = config;
     const linear = (from: number, to: number): Linear => {
       const layer = new Linear(from, to, rng);
-      init.truncNormal_(layer.weight, 0.02, rng);
+      init.truncNormal_(layer.weight, config.headInitStd, rng);
       if (layer.bias) init.constant_(layer.bias, 0);
       return layer;
     };

@@ -84,6 +84,7 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
     return [
       [`${section}.hiddenDim`, '5', ...settings],
       [`${section}.bottleneckDim`, '5', ...settings],
+      [`${section}.headInitStd`, '0.1', ...settings],
       [`${section}.prototypes`, '5', ...settings],
       [`${section}.studentTemp`, '0.2', ...settings],
       [`${section}.centerMomentum`, '0.5', ...settings],

@@ -30,6 +30,8 @@ export interface View {
   readonly path?: TransformationPath;
   /** Patches that the student does not see, bool [B, N], row-major over the grid. */
   readonly mask?: Tensor;
+  /** How many those are in all, where it is known: a device would have to be waited for. */
+  readonly numMasked?: number;
   /** What a teacher sees in the place of `images`, of the same shape. */
   readonly teacherImages?: Tensor;
 }

@@ -57,6 +57,21 @@ const plansOf = (view: 0 | 1, augment = config.augment) =>
   );
 
 describe('deviceBatch', () => {
+  it('hides the patches that were planned for each view, and says how many', () => {
+    scope(() => {
+      const planned = [Uint8Array.of(1, 0, 0, 1, 0, 0, 0, 0), undefined]; // two photos of four patches
+      const options = { views: requests(), planMasks: () => planned, config, seed: SEED };
+      const [first, second] = deviceBatch(hostOf([SIZE, SIZE], drawn.slice(0, 2)), options).views;
+      expect(first?.mask?.to('uint8').toArray()).toEqual([
+        [1, 0, 0, 1],
+        [0, 0, 0, 0],
+      ]);
+      expect(first?.numMasked).toBe(2);
+      expect(second).not.toHaveProperty('mask');
+      expect(second).not.toHaveProperty('numMasked');
+    });
+  });
+
   it('augments every view by its own stream, and g acts on the augmented canvas', () => {
     scope(() => {
       const views = requests('content');

@@ -39,8 +39,7 @@ export function deviceBatch(
     indices: host.indices,
     views: views.map((request, i): View => {
       const { transformed } = request;
-      const mask = masks[i];
-      const named = { name: request.name, ...(mask && { mask }) };
+      const named = { name: request.name, ...masks[i] };
       const canvas = canvasOf(host, i, device); // [B, 3, C, C]
       const plans = photometricPlans(host.drawn, request, i, config.augment, seed);
       if (transformed === undefined) return { ...named, images: applyPhotometric(canvas, plans) };
@@ -116,16 +115,24 @@ function photometricPlans(
   });
 }
 
-/** Each view's mask on the device, bool [B, N]. */
-function masksOf(drawn: readonly Draw[], planMasks: PlanMasks, seed: number, device: Device): (Tensor | undefined)[] {
+/** Each view's mask on the device. */
+function masksOf(
+  drawn: readonly Draw[],
+  planMasks: PlanMasks,
+  seed: number,
+  device: Device,
+): Pick<View, 'mask' | 'numMasked'>[] {
   const drawOf = (image: number, view: number): UniformDraw => {
     const { epoch = 0, index = 0 } = drawn[image] ?? {};
     return uniformStream(seed, epoch, index, view, 'mask');
   };
   return planMasks(drawOf, drawn.length).map((cells) =>
     cells === undefined
-      ? undefined
-      : fromBytes(cells, [drawn.length, cells.length / drawn.length], 'uint8', device).to('bool'),
+      ? {}
+      : {
+          mask: fromBytes(cells, [drawn.length, cells.length / drawn.length], 'uint8', device).to('bool'),
+          numMasked: cells.reduce((total, cell) => total + cell, 0),
+        },
   );
 }
 

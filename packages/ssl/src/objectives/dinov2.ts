@@ -15,7 +15,7 @@ import { dinoLoss } from './dinoLoss.js';
 import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
 import type { Sight, StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
-import { ibotLoss, maskedPatches, masksOf } from './ibotLoss.js';
+import { ibotLoss, maskedPatchesOf } from './ibotLoss.js';
 import { koleoLoss } from './koleoLoss.js';
 import { largestBlock, planDinov2Masks } from './masks/dinov2Masks.js';
 import type { Objective, ObjectiveState } from './objective.js';
@@ -69,7 +69,7 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
         : { clsCenter: torch.zeros([1, prototypes]), patchCenter: torch.zeros([1, patchPrototypes]) },
 
     forward({ views }, { numbers }, state, ctx) {
-      const { indices, weights } = maskedPatches(masksOf(views.slice(0, NUM_GLOBAL)));
+      const { indices, weights } = maskedPatchesOf(views.slice(0, NUM_GLOBAL));
       const scoresOf = ({ cls, patches, clsHead, patchHead }: Sight): ClsAndPatches => ({
         cls: clsHead.score(clsHead.embed(cls)),
         patches: patchHead.score(patchHead.embed(patches.indexSelect(0, indices))),

@@ -15,7 +15,7 @@ import { dinoLoss } from './dinoLoss.js';
 import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
 import type { StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
-import { ibotLoss, maskedPatches, masksOf } from './ibotLoss.js';
+import { ibotLoss, maskedPatchesOf } from './ibotLoss.js';
 import { planIbotMasks } from './masks/ibotMask.js';
 import type { Objective } from './objective.js';
 import { overUninformed } from './overUninformed.js';
@@ -50,7 +50,7 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
 
     forward({ views }, { numbers }, state, ctx) {
       const [clsCenter, patchCenter] = [entryOf(state, 'clsCenter'), entryOf(state, 'patchCenter')];
-      const { indices, weights } = maskedPatches(masksOf(views.slice(0, NUM_GLOBAL)));
+      const { indices, weights } = maskedPatchesOf(views.slice(0, NUM_GLOBAL));
       const taught = torch.noGrad(() => {
         const { cls, patches, clsHead, patchHead, features } = teacherSight(views, ctx);
         const embedded = patchHead.embed(patches); // [2 * B * N, E]

@@ -1,7 +1,7 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { expectGradient, present } from '../models/fixture.case.js';
-import { ibotLoss, maskedPatches, masksOf } from './ibotLoss.js';
+import { ibotLoss, maskedPatches, maskedPatchesOf } from './ibotLoss.js';
 import { wave } from './wave.case.js';
 
 describe('ibotLoss', () => {
@@ -24,6 +24,23 @@ describe('ibotLoss', () => {
       expect(indices.toArray()).toEqual([1, 3, 4, 5, 11]);
       const third = Math.fround(1 / 12);
       expect(weights.toArray()).toEqual([0.25, third, third, third, 0.25]); // 1 / (count * 4 images)
+    });
+  });
+
+  it('finds the same where it is told how many there are', () => {
+    torch.scope(() => {
+      for (const cells of [
+        [0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0, 1],
+        new Array<number>(12).fill(0),
+        new Array<number>(12).fill(1),
+      ]) {
+        const masked = mask(cells, [4, 3]);
+        const told = maskedPatches(masked, cells.filter((cell) => cell === 1).length);
+        const asked = maskedPatches(masked);
+        expect(told.indices.toArray()).toEqual(asked.indices.toArray());
+        expect(told.indices.dtype).toBe('int64');
+        expect(told.weights.toArray()).toEqual(asked.weights.toArray());
+      }
     });
   });
 
@@ -50,8 +67,11 @@ describe('ibotLoss', () => {
     torch.scope(() => {
       const images = torch.zeros([1, 3, 4, 4]);
       const masked = { name: 'v1', images, mask: mask([1], [1, 1]) };
-      expect(masksOf([masked, masked]).shape).toEqual([2, 1]);
-      expect(() => masksOf([masked, { name: 'v2', images }])).toThrow('internal: ibot: the view v2 has no mask');
+      expect(maskedPatchesOf([masked, masked]).indices.toArray()).toEqual([0, 1]);
+      expect(maskedPatchesOf([masked, { ...masked, numMasked: 1 }]).indices.toArray()).toEqual([0, 1]);
+      expect(() => maskedPatchesOf([masked, { name: 'v2', images }])).toThrow(
+        'internal: ibot: the view v2 has no mask',
+      );
     });
   });
 });

@@ -18,19 +18,25 @@ export interface MaskedPatches {
   readonly weights: Tensor;
 }
 
-/** The masks of views, one after the other: bool [V * B, N]. */
-export function masksOf(views: readonly View[]): Tensor {
-  const masks = views.map(({ name, mask }) => {
+/** The masked patches of views, one after the other: of V * B images. */
+export function maskedPatchesOf(views: readonly View[]): MaskedPatches {
+  const masks = views.map(({ name, mask, numMasked = NaN }) => {
     if (mask === undefined) throw new Error(`internal: ibot: the view ${name} has no mask`);
-    return mask;
+    return { mask, numMasked };
   });
-  return torch.cat(masks);
+  const total = masks.reduce((sum, { numMasked }) => sum + numMasked, 0);
+  return maskedPatches(torch.cat(masks.map(({ mask }) => mask)), Number.isNaN(total) ? undefined : total);
 }
 
-/** The masked patches of bool [B, N]. */
-export function maskedPatches(mask: Tensor): MaskedPatches {
+/**
+ * The masked patches of bool [B, N].
+ * @param numMasked M, where it is known: without it a GPU has to be waited for
+ */
+export function maskedPatches(mask: Tensor, numMasked?: number): MaskedPatches {
   const [batch = 1] = mask.shape;
-  const indices = mask.flatten().nonzero().flatten(); // [M]
+  const flat = mask.flatten();
+  const found = numMasked === undefined ? flat.nonzero() : torch.ops.aten.nonzero_static(flat, { size: numMasked });
+  const indices = found.flatten(); // [M]
   const perImage = mask.sum([1], true, { dtype: 'float32' }); // [B, 1]
   const weights = perImage.mul(batch).reciprocal().expand(mask.shape).flatten().indexSelect(0, indices);
   return { indices, weights };

@@ -27,7 +27,8 @@ describe('derivedValues', () => {
   });
 
   it('counts the views of each size, and the teacher beside what is trained', () => {
-    const { views, parameters } = derivedValues(loadRecipe('small/ibot'), { numPhotos: 64, computeDtype: 'float32' });
+    const config = loadRecipe('small/ibot', ['augment.local.count=4', 'augment.local.cropPx=16']);
+    const { views, parameters } = derivedValues(config, { numPhotos: 64, computeDtype: 'float32' });
     expect(views).toEqual({ '32 px': 2, '16 px': 4 });
     expect((parameters['total'] ?? 0) - (parameters['teacher'] ?? 0)).toBe(128); // the student's mask token
   });

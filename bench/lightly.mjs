@@ -35,7 +35,9 @@ export async function lightlyLoop(context, dtypes) {
 
 async function loop(context, dtype) {
   const { rounds, warmSteps, steps } = context.isQuick ? QUICK_LOOP : LOOP;
+  const { folder, files } = context.photos();
   const { config, decodeProcesses } = engineOfLoop(
+    files,
     'paper/dinov2',
     ...['model.size=small', 'model.patch=14', 'model.dropPathRate=0.1', 'augment.local.cropPx=98'],
     ...[`train.batch=${BATCH}`, `train.steps=${steps}`, `train.logEvery=${warmSteps}`, `train.computeDtype=${dtype}`],
@@ -47,7 +49,6 @@ async function loop(context, dtype) {
     ours: context.side('halfway', OURS),
     peers: [...new Set([decodeProcesses, availableParallelism()])].map(peer),
   };
-  const { folder } = context.photos();
   const { ours, peers } = await contest(sides, { config, folder, warmSteps }, { rounds, turnMs: 0, warmMs: 0 });
   const perSecond = ({ name, ms }) => `${name} ${((1000 * BATCH) / ms).toFixed(2)}`;
   const note = `${config.train.threads} engine threads each; photos/s: ${[ours, ...peers].map(perSecond).join(', ')}`;

@@ -1,9 +1,10 @@
 // Photos from disk: decoding and two random resized crops on one core, against PIL and torchvision; and the whole pretraining loop with
 // its loader, against the same loop in PyTorch with a DataLoader.
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { loadRecipe } from '../packages/ssl/dist/config/recipe.js';
 import { numDecodeProcesses } from '../packages/ssl/dist/data/decode/decodePool.js';
-import { prepareEngine } from '../packages/ssl/dist/train/engine.js';
+import { numThreads } from '../packages/ssl/dist/train/engine.js';
 import { contest } from './contest.mjs';
 import { computeDtypes } from './machine.mjs';
 import { rowOf } from './row.mjs';
@@ -52,15 +53,16 @@ async function decode(context) {
 
 async function loop(context, dtype) {
   const { rounds, warmSteps, steps } = context.isQuick ? QUICK_LOOP : LOOP;
+  const { folder, files } = context.photos();
   const { config, decodeProcesses } = engineOfLoop(
+    files,
     'small/vicreg-rot',
     ...[`train.computeDtype=${dtype}`, `train.steps=${steps}`, `train.logEvery=${warmSteps}`],
     ...['train.imagesEvery=0', `train.checkpointEvery=${steps}`],
   );
-  const { threads } = config.train;
   const cores = availableParallelism();
-  const threadCounts = [...new Set([threads, cores])];
-  // Once as `halfway pretrain` chooses, which leaves cores to decoding, and once with all; PyTorch with either and the better number of workers.
+  const threadCounts = [...new Set([cores, Math.max(1, cores - decodeProcesses)])];
+  // With all cores, and with those that decoding leaves over; PyTorch with either and the better number of workers.
   const ours = threadCounts.map((count) =>
     context.side(`halfway, ${count} threads`, OUR_LOOP, {
       options: { config: { ...config, train: { ...config.train, threads: count } } },
@@ -73,7 +75,6 @@ async function loop(context, dtype) {
       }),
     ),
   );
-  const { folder, files } = context.photos();
   const options = { config, folder, files, warmSteps };
   const [first, ...others] = ours;
   const measured = await contest({ ours: first, peers: [...others, ...peers] }, options, {
@@ -83,7 +84,7 @@ async function loop(context, dtype) {
   });
   const figures = [measured.ours, ...measured.peers];
   const perSecond = ({ name, ms }) => `${name} ${Math.round((1000 * config.train.batch) / ms)}`;
-  const note = `photos/s: ${figures.map(perSecond).join(', ')}`;
+  const note = `${config.train.threads} threads is what pretrain chooses; photos/s: ${figures.map(perSecond).join(', ')}`;
   const [ofOurs, ofPeers] = [figures.slice(0, ours.length), figures.slice(ours.length)];
   return ofOurs.map((own, i) => {
     const name = `${LOOP_NAME}, ${threadCounts[i]} engine threads`;
@@ -91,11 +92,12 @@ async function loop(context, dtype) {
   });
 }
 
-/** A recipe with as many threads and decode processes as `halfway pretrain` chooses on this machine. */
-export function engineOfLoop(recipe, ...settings) {
+/** A recipe with as many threads and decode processes as `halfway pretrain` chooses on this machine for photos in these files. */
+export function engineOfLoop(files, recipe, ...settings) {
   const chosen = loadRecipe(recipe, settings);
   const decodeProcesses = numDecodeProcesses(chosen.data);
-  const { threads } = prepareEngine(chosen);
+  const bytes = files.reduce((total, file) => total + statSync(file).size, 0);
+  const threads = numThreads(chosen, bytes);
   const given = [`train.threads=${threads}`, `data.decodeProcesses=${decodeProcesses}`];
   return { config: loadRecipe(recipe, [...settings, ...given]), decodeProcesses };
 }

@@ -329,7 +329,7 @@ const train = z.strictObject({
     .min(0)
     .default(0)
     .describe(
-      'threads of the engine; 0: the cores that decode processes leave over; all cores are faster where decoded photos fit into data.cacheMB and nothing else runs',
+      'threads of the engine; 0: all cores where decoded photos fit into data.cacheMB, else those that decode processes leave over; 1 loses least where other programs run',
     ),
 });
 

@@ -68,7 +68,7 @@ function trainCurve(
 ): { readonly curve: Record<string, number[]>; readonly platform: string } {
   return torch.scope(() => {
     const config = configSchema.parse({ ...SHAPE, ...change, train: { ...SHAPE.train, device } });
-    const { libtorch, cpuCapability, computeDtype } = prepareEngine(config);
+    const { libtorch, cpuCapability, computeDtype } = prepareEngine(config, 0);
     const state = createTrainState(config, computeDtype);
     const { objective } = state;
     const generator = torch.generator(SEED);

@@ -7,7 +7,7 @@ type TrainDevice = Config['train']['device'];
 
 /** Side of the probe's matrices: a product far above the time of a call on either device. */
 const SIDE = { cpu: 512, cuda: 4096 } as const;
-const REPEATS = 3;
+const REPEATS = 8; // of which the least counts: decode processes start at the same time
 
 /**
  * `bfloat16` where a matrix product on the device is at least a fifth faster in it than in float32. Measured on one core, bfloat16
@@ -16,12 +16,25 @@ const REPEATS = 3;
 export function chooseComputeDtype(wanted: Config['train']['computeDtype'], device: TrainDevice): ComputeDtype {
   if (wanted !== 'auto') return wanted;
   if (device === 'cpu' && torch.cpuCapability() !== 'AVX512') return 'float32'; // 300 times faster there, and a probe would take seconds
-  return productMs('bfloat16', device) < 0.8 * productMs('float32', device) ? 'bfloat16' : 'float32';
+  return withOneThread(() => productMs('bfloat16', device) < 0.8 * productMs('float32', device))
+    ? 'bfloat16'
+    : 'float32';
 }
 
 /** What a run will compute in, as far as it can be known before: a GPU, which may not be here, is taken to be faster in bfloat16. */
 export function plannedComputeDtype({ computeDtype, device }: Config['train']): ComputeDtype {
   return computeDtype === 'auto' && device === 'cuda' ? 'bfloat16' : chooseComputeDtype(computeDtype, device);
+}
+
+/** Two threads may have to wait for each other, and then say little of the arithmetic. */
+function withOneThread<T>(fn: () => T): T {
+  const threads = torch.getNumThreads();
+  torch.setNumThreads(1);
+  try {
+    return fn();
+  } finally {
+    torch.setNumThreads(threads);
+  }
 }
 
 function productMs(dtype: ComputeDtype, device: TrainDevice): number {

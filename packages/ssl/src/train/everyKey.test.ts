@@ -227,7 +227,7 @@ function config(settings: readonly string[]): Config {
 /** What a run's first two steps are: crops, engine, schedule, terms, and every number after them. */
 function twoSteps(settings: readonly string[]): string {
   const wanted = config(settings);
-  const engine = prepareEngine(wanted);
+  const engine = prepareEngine(wanted, 0);
   return torch.scope(() => {
     const state = createTrainState(wanted, engine.computeDtype);
     const { views, planMasks } = state.objective;

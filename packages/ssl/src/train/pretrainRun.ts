@@ -8,7 +8,7 @@ import type { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch, type DeviceOptions } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
-import type { Source } from '../data/sources/source.js';
+import { fileBytes, type Source } from '../data/sources/source.js';
 import { RunError } from '../errors.js';
 import { type StartWeights, startWeights } from '../interop/startWeights.js';
 import type { RunEvent } from '../protocol/events.js';
@@ -89,7 +89,7 @@ class PretrainRun {
     this.#folder = folder;
     this.#source = source;
     const checkpoint = previous === undefined ? undefined : readLatestCheckpoint(folder.path);
-    this.#engine = prepareEngine(this.#config, checkpoint?.engine);
+    this.#engine = prepareEngine(this.#config, fileBytes(source), checkpoint?.engine);
     if (checkpoint !== undefined) this.#requireSameEngine(checkpoint);
     this.#state = createTrainState(this.#config, this.#engine.computeDtype);
     this.#startText = start && this.#startFrom(start);

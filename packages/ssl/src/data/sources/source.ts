@@ -28,6 +28,11 @@ export interface Source {
   readonly fingerprint: DataFingerprint;
 }
 
+/** Bytes of all files of photos. */
+export function fileBytes({ samples }: Pick<Source, 'samples'>): number {
+  return samples.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+}
+
 /** A photo that could not be read, and why: what the report of a run lists. */
 export interface BadSample {
   readonly index: number; // position in the source

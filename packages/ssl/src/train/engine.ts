@@ -43,7 +43,8 @@ export function engineDifferences(saved: EngineFingerprint, engine: EngineFinger
 
 /**
  * `train.threads`; or all cores (at most OMP_NUM_THREADS), where decoded photos fit into memory, so that after the first epoch nobody decodes;
- * or those that decode processes leave over, since a thread too many makes all of them wait for it (docs/decisions/0002).
+ * or those that decode processes leave over, since a thread too many makes all of them wait for it (docs/decisions/0002). What is free of memory,
+ * which bounds the cache too, is left out: it differs from one start to the next.
  */
 export function numThreads({ train, data }: Pick<Config, 'train' | 'data'>, fileBytes: number): number {
   if (train.threads > 0) return train.threads;

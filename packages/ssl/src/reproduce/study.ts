@@ -16,7 +16,7 @@ import { makeFolder } from '../makeFolder.js';
 import type { EvalTask, KnnReport } from '../protocol/report.js';
 import type { PretrainSummary } from '../protocol/run.js';
 import { diskError, writeAtomic } from '../run/files.js';
-import { requireSameRun, trainArms, type Arm, type ArmProgress } from './trainArms.js';
+import { requireSameRun, trainArms, type Arm, type ArmProgress, type TrainArmsOptions } from './trainArms.js';
 
 const COMPARISON_VERSION = 1;
 
@@ -77,7 +77,7 @@ export interface StudyResult {
 /**
  * Runs the study and writes OUT/reports/comparison.json. Running it again repeats nothing that is finished.
  *
- * As many arms are trained at once as there are cores, each with its share of them.
+ * As many trainings run at once as there are arms, or cores where those are fewer, each with its share of the cores.
  *
  * @throws ConfigError, DataError, RunError for what the user can mend; InterruptedError when `signal` stopped it
  */
@@ -96,11 +96,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   const tasks = tasksFor(photos, options.tasks, (text) => onText(text, false));
   if (all !== undefined) requireClasses(all);
 
-  const summaries: PretrainSummary[] = [];
-  for (let first = 0; first < jobs.length; first += atOnce) {
-    const onProgress = progressTeller(jobs.length - first, atOnce, onText);
-    summaries.push(...(await trainArms(jobs.slice(first, first + atOnce), { signal, onProgress })));
-  }
+  const summaries = await trainArms(jobs, { atOnce, signal, onProgress: progressTeller(atOnce, onText) });
   options.onTrained?.();
   const runs = await evaluateJobs(jobs, summaries, { ...options, photos, all, questions, tasks });
   const [from, to] = options.arms;
@@ -170,38 +166,36 @@ async function evaluateJobs(
   return runs;
 }
 
-/** Tells how far the arms are, and once, when it is known, how long all trainings will take. */
-function progressTeller(
-  jobsLeft: number,
-  atOnce: number,
-  onText: StudyOptions['onText'],
-): (progress: readonly ArmProgress[]) => void {
+/** Tells how far the trainings are, and once, when it is known, how long all will take. */
+function progressTeller(atOnce: number, onText: StudyOptions['onText']): TrainArmsOptions['onProgress'] {
   let isPaceKnown = false;
-  return (progress) => {
-    onText(progressText(progress), true);
-    const minutes = minutesLeft(progress);
+  return (running, numWaiting) => {
+    const minutes = minutesLeft(running, numWaiting, atOnce);
+    const parts = [...running.map(progressText), ...(minutes === undefined ? [] : [`${minutes.toFixed(1)} min left`])];
+    onText(parts.join(' | '), true);
     if (minutes === undefined || minutes === 0 || isPaceKnown) return;
     isPaceKnown = true;
-    const allMinutes = minutes * Math.ceil(jobsLeft / atOnce);
-    onText(`on this CPU the trainings take about ${allMinutes.toFixed(1)} minutes more, then the questions`, false);
+    onText(`on this CPU the trainings take about ${minutes.toFixed(1)} minutes more, then the questions`, false);
   };
 }
 
-/** Of the slowest arm; undefined before all have logged a row. */
-function minutesLeft(progress: readonly ArmProgress[]): number | undefined {
-  const minutes = progress.flatMap(({ last, steps }) =>
-    last === undefined ? [] : [(last.stepMs * (steps - last.step)) / 60_000],
+/** Of all trainings, where those that wait take as long as those that run; undefined before each of these has logged a row. */
+function minutesLeft(running: readonly ArmProgress[], numWaiting: number, atOnce: number): number | undefined {
+  const paces = running.flatMap(({ last, steps }) =>
+    last === undefined
+      ? []
+      : [{ left: (last.stepMs * (steps - last.step)) / 60_000, whole: (last.stepMs * steps) / 60_000 }],
   );
-  return minutes.length === progress.length ? Math.max(...minutes) : undefined;
+  if (paces.length < running.length) return undefined;
+  const total = (of: 'left' | 'whole'): number => paces.reduce((minutes, pace) => minutes + pace[of], 0);
+  const work = total('left') + (numWaiting * total('whole')) / Math.max(1, paces.length);
+  return Math.max(work / atOnce, ...paces.map(({ left }) => left));
 }
 
-function progressText(progress: readonly ArmProgress[]): string {
-  const parts = progress.map(({ arm, last, steps }) => {
-    if (last === undefined) return `${arm}: starting`;
-    return `${arm}: step ${last.step}/${steps}, loss ${last.loss.toFixed(3)}, ${last.imagesPerSecond.toFixed(0)} images/s`;
-  });
-  const minutes = minutesLeft(progress);
-  return `${parts.join(' | ')}${minutes === undefined ? '' : ` | ${minutes.toFixed(1)} min left`}`;
+function progressText({ arm, seed, steps, last }: ArmProgress): string {
+  const name = `${arm}, seed ${seed}`;
+  if (last === undefined) return `${name}: starting`;
+  return `${name}: step ${last.step}/${steps}, loss ${last.loss.toFixed(3)}, ${last.imagesPerSecond.toFixed(0)} images/s`;
 }
 
 function studyRun({ knnAll, ...run }: ArmRun): StudyRun {

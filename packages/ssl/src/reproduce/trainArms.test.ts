@@ -1,4 +1,4 @@
-/** Two real trainings side by side: stopped together, gone on with, not repeated, and one that fails takes the other along. */
+/** Two real trainings, side by side and in turn: stopped together, gone on with, not repeated, and one that fails takes the other along. */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ function twoArms(steps: number): [Arm, Arm] {
 }
 
 function options(onProgress: TrainArmsOptions['onProgress'] = () => undefined): TrainArmsOptions {
-  return { onProgress, signal: new AbortController().signal };
+  return { atOnce: 2, onProgress, signal: new AbortController().signal };
 }
 
 // Each case starts two to four processes, which takes long where the cores are busy.
@@ -50,10 +50,12 @@ describe('trainArms', { timeout: 180_000 }, () => {
   it('stopped, waits until every arm has saved; the same call goes on with them', async () => {
     const arms = twoArms(LONG);
     const controller = new AbortController();
-    const onProgress = (progress: readonly ArmProgress[]): void => {
-      if (progress.every(({ last }) => last !== undefined)) controller.abort();
+    const onProgress = (running: readonly ArmProgress[]): void => {
+      if (running.every(({ last }) => last !== undefined)) controller.abort();
     };
-    await expect(trainArms(arms, { onProgress, signal: controller.signal })).rejects.toThrow(InterruptedError);
+    await expect(trainArms(arms, { ...options(onProgress), signal: controller.signal })).rejects.toThrow(
+      InterruptedError,
+    );
     for (const { runDir } of arms) {
       const { status, step } = RunFolder.open(runDir).manifest();
       expect([status, checkpointSteps(runDir).at(-1)]).toEqual(['interrupted', step]);
@@ -62,10 +64,10 @@ describe('trainArms', { timeout: 180_000 }, () => {
 
     const again = new AbortController();
     const hasGoneOn = ({ last }: ArmProgress, i: number): boolean => (last?.step ?? 0) > (before[i] ?? Infinity);
-    const stopWhenFurther = (progress: readonly ArmProgress[]): void => {
-      if (progress.every(hasGoneOn)) again.abort();
+    const stopWhenFurther = (running: readonly ArmProgress[]): void => {
+      if (running.every(hasGoneOn)) again.abort();
     };
-    await expect(trainArms(arms, { onProgress: stopWhenFurther, signal: again.signal })).rejects.toThrow(
+    await expect(trainArms(arms, { ...options(stopWhenFurther), signal: again.signal })).rejects.toThrow(
       'study: stopped, what was trained is saved; the same command goes on',
     );
     await expect(trainArms(arms, { ...options(), signal: AbortSignal.abort() })).rejects.toThrow(InterruptedError);
@@ -77,9 +79,26 @@ describe('trainArms', { timeout: 180_000 }, () => {
     const failure: unknown = await trainArms([base, failing], options()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(RunError);
     expect(String(failure)).toMatch(
-      /training "task" must finish, got: .*must be finite.*\nits whole log is .*train\.log/,
+      /training "task" with seed 3 must finish, got: .*must be finite.*\nits whole log is .*train\.log/,
     );
     expect(['interrupted', 'none']).toContain(statusOf(base));
+  });
+
+  it('one at a time, the next begins where one ends, and none after one that failed', async () => {
+    const arms = twoArms(4);
+    const seen = new Set<string>();
+    const onProgress = (running: readonly ArmProgress[], numWaiting: number): void => {
+      for (const { arm } of running) seen.add(`${arm} runs, ${numWaiting} waiting`);
+      expect(running.length).toBeLessThan(2);
+    };
+    const summaries = await trainArms(arms, { ...options(onProgress), atOnce: 1 });
+    expect(summaries.map(({ run }) => run)).toEqual(arms.map(({ runDir }) => runDir));
+    expect([...seen]).toEqual(['base runs, 1 waiting', 'task runs, 0 waiting']);
+
+    const [base, task] = twoArms(4);
+    const failing = { ...base, settings: ['optim.lr=1e37', 'optim.warmupFraction=0'] };
+    await expect(trainArms([failing, task], { ...options(), atOnce: 1 })).rejects.toThrow('training "base"');
+    expect(statusOf(task)).toBe('none');
   });
 });
 

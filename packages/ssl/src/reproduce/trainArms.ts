@@ -1,5 +1,5 @@
 /**
- * Trains several arms of one experiment side by side, each in a process of its own with its share of the cores, and
+ * Trains the arms of one experiment, several side by side, each in a process of its own with its share of the cores, and
  * reports how far they are from their metrics files, as any other reader of a run folder would.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -30,55 +30,67 @@ export interface Arm {
 /** How far an arm is; `last` is absent until its first row of metrics. */
 export interface ArmProgress {
   readonly arm: string;
+  readonly seed: number;
   readonly steps: number; // in all
   readonly last?: MetricRow;
 }
 
 export interface TrainArmsOptions {
-  /** Told once a second. */
-  readonly onProgress: (progress: readonly ArmProgress[]) => void;
+  /** How many run at once: where one ends, the next begins. */
+  readonly atOnce: number;
+  /** Told once a second of those that run, and how many wait for them. */
+  readonly onProgress: (running: readonly ArmProgress[], numWaiting: number) => void;
   /** Asks all arms to save and stop. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Trains all arms at once and resolves to their summaries, in order. An arm whose folder holds a finished run is not
- * trained again; an interrupted one goes on where it stopped. When this settles, no arm is running any more.
+ * Trains all arms and resolves to their summaries, in order. An arm whose folder holds a finished run is not trained
+ * again; an interrupted one goes on where it stopped. When this settles, no arm is running any more.
  *
  * @throws RunError with the last lines of an arm that failed, after the others were saved and stopped; InterruptedError
  * when `signal` stopped them
  */
 export async function trainArms(
   arms: readonly Arm[],
-  { onProgress, signal }: TrainArmsOptions,
+  { atOnce, onProgress, signal }: TrainArmsOptions,
 ): Promise<PretrainSummary[]> {
   arms.forEach(requireSameRun);
-  const children: ChildProcess[] = [];
+  requireNotStopped(signal);
+  const waiting = [...arms.entries()];
+  const running = new Map<Arm, ChildProcess>();
+  const summaries: PretrainSummary[] = [];
+  const failures: unknown[] = [];
   const stopAll = (): void => {
-    for (const child of children) child.kill('SIGTERM');
+    waiting.length = 0;
+    for (const child of running.values()) child.kill('SIGTERM');
+  };
+  const trainWaiting = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [i, arm] = next;
+      const child = startArm(arm);
+      running.set(arm, child);
+      try {
+        summaries[i] = await endOf(arm, child);
+      } catch (error) {
+        failures.push(error);
+        stopAll();
+      }
+      running.delete(arm);
+    }
   };
   signal.addEventListener('abort', stopAll);
-  const timer = setInterval(() => onProgress(arms.map(progressOf)), POLL_MS);
+  const timer = setInterval(() => onProgress([...running.keys()].map(progressOf), waiting.length), POLL_MS);
   try {
-    requireNotStopped(signal);
-    const ended = arms.map((arm) => {
-      const child = startArm(arm);
-      children.push(child);
-      return endOf(arm, child).catch((error: unknown) => {
-        stopAll();
-        throw error;
-      });
-    });
-    const results = await Promise.allSettled(ended);
-    requireNotStopped(signal);
-    // The first that failed of itself; those that it took with it say only that they were stopped.
-    const failures = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []));
-    if (failures.length > 0) throw failures.find((error) => !(error instanceof InterruptedError)) ?? failures[0];
-    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    await Promise.all(Array.from({ length: atOnce }, trainWaiting));
   } finally {
     clearInterval(timer);
     signal.removeEventListener('abort', stopAll);
   }
+  requireNotStopped(signal);
+  // The first that failed of itself; those that it took with it say only that they were stopped.
+  if (failures.length > 0) throw failures.find((error) => !(error instanceof InterruptedError)) ?? failures[0];
+  return summaries;
 }
 
 /**
@@ -118,11 +130,11 @@ function endOf(arm: Arm, child: ChildProcess): Promise<PretrainSummary> {
   });
 }
 
-function failureOf({ name, runDir }: Arm, stderr: string, signal: NodeJS.Signals | null): Error {
+function failureOf({ name, seed, runDir }: Arm, stderr: string, signal: NodeJS.Signals | null): Error {
   const reason = stderr.trim().split('\n').at(-1)?.replace('halfway: ', '') ?? '';
   if (reason.startsWith('pretrain: stopped at')) return new InterruptedError(reason);
   return new RunError(
-    `study: training "${name}" must finish, got: ${reason === '' ? (signal ?? 'no message') : reason}\n` +
+    `study: training "${name}" with seed ${seed} must finish, got: ${reason === '' ? (signal ?? 'no message') : reason}\n` +
       `its whole log is ${join(runDir, 'train.log')}; once that is mended, the same command goes on where it stopped`,
   );
 }
@@ -136,9 +148,9 @@ function hasRun(runDir: string): boolean {
   return existsSync(join(runDir, 'run.json'));
 }
 
-function progressOf({ name, runDir, steps }: Arm): ArmProgress {
+function progressOf({ name, runDir, seed, steps }: Arm): ArmProgress {
   const path = join(runDir, 'metrics.jsonl');
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
   const line = lines.at(-2); // a line that is being written has no end yet
-  return { arm: name, steps, ...(line === undefined ? {} : { last: JSON.parse(line) as MetricRow }) };
+  return { arm: name, seed, steps, ...(line === undefined ? {} : { last: JSON.parse(line) as MetricRow }) };
 }

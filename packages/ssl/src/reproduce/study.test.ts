@@ -40,7 +40,10 @@ const options: StudyOptions = {
 // Four processes one after the other in pairs, which takes long where the cores are busy.
 describe('study', { timeout: 480_000 }, () => {
   it('trains every arm with every seed, and compares them with each other and with an untrained encoder', async () => {
+    // One arm alone had all cores; it is not trained again when others join it.
+    const { runs: alone } = (await study({ ...options, arms: options.arms.slice(0, 1), seeds: [1] })).comparison;
     const result = await study(options);
+    expect(result.comparison.runs).toEqual(expect.arrayContaining([...alone]));
     expect(result.comparison.arms).toEqual([
       { arm: 'untrained', seeds: [0] },
       { arm: 'base', seeds: [1, 2] },

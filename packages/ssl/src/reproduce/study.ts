@@ -16,7 +16,8 @@ import { makeFolder } from '../makeFolder.js';
 import type { EvalTask, KnnReport } from '../protocol/report.js';
 import type { PretrainSummary } from '../protocol/run.js';
 import { diskError, writeAtomic } from '../run/files.js';
-import { requireSameRun, trainArms, type Arm, type ArmProgress, type TrainArmsOptions } from './trainArms.js';
+import { RunFolder } from '../run/runFolder.js';
+import { hasRun, requireSameRun, trainArms, type Arm, type ArmProgress, type TrainArmsOptions } from './trainArms.js';
 
 const COMPARISON_VERSION = 1;
 
@@ -77,7 +78,7 @@ export interface StudyResult {
 /**
  * Runs the study and writes OUT/reports/comparison.json. Running it again repeats nothing that is finished.
  *
- * As many trainings run at once as there are arms, or cores where those are fewer, each with its share of the cores.
+ * As many trainings run at once as there are cores, each with its share of them.
  *
  * @throws ConfigError, DataError, RunError for what the user can mend; InterruptedError when `signal` stopped it
  */
@@ -118,14 +119,16 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
 /** All trainings, those of one seed together, and how many of them run at once. */
 function jobsOf(options: StudyOptions): { readonly jobs: readonly Arm[]; readonly atOnce: number } {
   const { recipe, arms, seeds, train } = options;
-  const atOnce = Math.min(arms.length, availableParallelism());
-  const threads = Math.max(1, Math.floor(availableParallelism() / atOnce));
+  const atOnce = Math.min(arms.length * seeds.length, availableParallelism());
+  const share = Math.floor(availableParallelism() / atOnce);
   const jobs = seeds.flatMap((seed) =>
     arms.map(({ name, folder, settings: own }): Arm => {
+      const runDir = join(options.out, `seed-${seed}`, folder);
+      // A run goes on with the threads it began with, for the same bits, whatever was added to the study since.
+      const { threads } = hasRun(runDir) ? RunFolder.open(runDir).config().train : { threads: share };
       const settings = [`train.threads=${threads}`, 'data.decodeProcesses=1', ...own];
       const length = options.steps === undefined ? [] : [`train.steps=${options.steps}`];
       const { steps } = loadRecipe(recipe, [...settings, `train.seed=${seed}`, ...length]).train;
-      const runDir = join(options.out, `seed-${seed}`, folder);
       return { recipe, data: train, seed, steps, name, runDir, settings };
     }),
   );

@@ -144,7 +144,8 @@ function requireNotStopped(signal: AbortSignal): void {
   throw new InterruptedError('study: stopped, what was trained is saved; the same command goes on');
 }
 
-function hasRun(runDir: string): boolean {
+/** Whether a training has begun there. */
+export function hasRun(runDir: string): boolean {
   return existsSync(join(runDir, 'run.json'));
 }
 

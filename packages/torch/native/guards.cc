@@ -34,13 +34,14 @@ void CountOfParts(const Operands& operands) {
 }
 
 // native_batch_norm(float32 [2, 2000000], weight [1]): takes one number a channel from what lies beyond the end.
-// native_batch_norm(float32 [2, 0]): divides by the number of channels. (input, tensors with one number a channel ...)
+// native_batch_norm(float32 [2, 0]): divides by the number of channels; the way back of (float32 [0, 2], weight [2]) by
+// that of values. batch_norm takes both. (input, tensors with one number a channel ...)
 void PerChannel(const Operands& operands) {
   constexpr size_t kMostTensors = 4;  // weight, bias, mean, variance
   const at::Tensor& input = operands[0].toTensor();
   if (input.dim() < 2) return;  // libtorch says so
+  if (input.numel() == 0) Fail(ErrorKind::kShape, "the input must not be empty, got the shape ", input.sizes());
   const int64_t channels = input.size(1);
-  if (channels == 0) Fail(ErrorKind::kShape, "there must be a channel, got the shape ", input.sizes());
   for (size_t i = 1; i < operands.size() && i <= kMostTensors && !operands[i].isBool(); ++i) {
     if (!operands[i].isTensor() || operands[i].toTensor().numel() == channels) continue;
     Fail(ErrorKind::kShape, "weight, bias, mean and variance must have one number for each of ", channels,
@@ -115,6 +116,20 @@ void ListsAlike(const Operands& operands) {
   }
 }
 
+// resize_(float32 [1, 4] expanded to [64, 4], [64, 4], contiguous_format): gets the strides of 256 numbers, and keeps
+// the place of 4. (self, size or template, memory_format)
+void Restrided(const Operands& operands) {
+  const at::Tensor& self = operands[0].toTensor();
+  if (operands.size() < 3 || operands[2].isNone() || !self.has_storage()) return;
+  const std::vector<int64_t> size =
+      operands[1].isTensor() ? operands[1].toTensor().sizes().vec() : operands[1].toIntVector();
+  if (self.sizes() != c10::IntArrayRef(size)) return;  // else libtorch makes room
+  const int64_t capacity = static_cast<int64_t>(self.storage().nbytes() / self.itemsize());
+  if (self.storage_offset() + self.numel() <= capacity) return;
+  Fail(ErrorKind::kShape, "gives no memory format to an expanded tensor; use contiguous(), got strides ",
+       self.strides());
+}
+
 struct Rule {
   std::string_view name;
   Guard guard;
@@ -128,6 +143,8 @@ constexpr std::array kGuards = {
     Rule{"aten::div_", TruncatedQuotient},
     Rule{"aten::divide", TruncatedQuotient},
     Rule{"aten::divide_", TruncatedQuotient},
+    Rule{"aten::resize_", Restrided},
+    Rule{"aten::resize_as_", Restrided},
     Rule{"aten::chunk", CountOfParts},
     Rule{"aten::tensor_split", CountOfParts},
     Rule{"aten::unsafe_chunk", CountOfParts},

@@ -146,15 +146,28 @@ describe('calls found by the sweeps', () => {
     }
   });
 
-  it('a batch norm without channels, or with too few numbers for them', () => {
+  it('a batch norm of nothing, or with too few numbers for its channels', () => {
     const x = ones([2, 3]);
     const norm = (input: Tensor, weight?: Tensor, mean?: Tensor) =>
       input.nativeBatchNorm(weight, undefined, mean, mean, true, 0.1, 1e-5);
     expect(norm(x, ones([3]), zeros([3]))[0].toArray()).toEqual(zeros([2, 3]).toArray());
     expect(() => norm(x, ones([1]))).toThrow(/one number for each of 3 channels, got the shape \[1\]/);
     expect(() => norm(x, undefined, zeros([2]))).toThrow(ShapeError);
-    expect(() => norm(zeros([2, 0, 3]))).toThrow(/there must be a channel, got the shape \[2, 0, 3\]/);
+    expect(() => norm(zeros([2, 0, 3]))).toThrow(/the input must not be empty, got the shape \[2, 0, 3\]/);
+    expect(() => norm(zeros([0, 3]), ones([3]))).toThrow(/the input must not be empty, got the shape \[0, 3\]/);
     expect(() => ops.aten._native_batch_norm_legit.no_stats(x, ones([1]), null, true, 0.1, 1e-5)).toThrow(ShapeError);
+  });
+
+  it('another memory format for an expanded tensor, which has no room for it', () => {
+    const expanded = zeros([1, 2, 2, 2]).expand([8, 2, 2, 2]);
+    const shape = [8, 2, 2, 2];
+    expect(() => expanded.resize_(shape, { memoryFormat: 'channelsLast' })).toThrow(
+      'gives no memory format to an expanded tensor; use contiguous(), got strides [0, 4, 2, 1]',
+    );
+    expect(() => ops.aten.resize_as_(expanded, zeros(shape), 'contiguous')).toThrow(ShapeError);
+    expect(expanded.resize_(shape).sum().item()).toBe(0);
+    expect(zeros(shape).resize_(shape, { memoryFormat: 'channelsLast' }).strides).toEqual([8, 1, 4, 2]);
+    expect(expanded.resize_([9, 2, 2, 2], { memoryFormat: 'contiguous' }).shape).toEqual([9, 2, 2, 2]);
   });
 
   it('the lowest integer divided by -1, towards zero', () => {

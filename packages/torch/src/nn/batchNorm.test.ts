@@ -102,6 +102,18 @@ describe('BatchNorm1d and BatchNorm2d', () => {
     });
   });
 
+  it('of no images give none, and gradients of zero', () => {
+    scope(() => {
+      const norm = new BatchNorm2d(3);
+      const y = norm.forward(zeros([0, 3, 2, 2]), contextOf());
+      y.sum().backward();
+      expect([y.shape, norm.weight?.grad?.toArray()]).toEqual([
+        [0, 3, 2, 2],
+        [0, 0, 0],
+      ]);
+    });
+  });
+
   it('leave nothing behind', () => {
     const norm = new BatchNorm2d(3);
     const x: Tensor = fixture.get('batchNormMaps/0/x');

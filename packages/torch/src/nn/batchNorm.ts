@@ -68,7 +68,7 @@ abstract class BatchNorm extends Module {
     if (train) scope(() => void noGrad(() => this.numBatchesTracked?.add_(1)));
     const values = normInput(x);
     return torch
-      .nativeBatchNorm(values, weight, bias, runningMean, runningVar, usesBatch, momentum, eps)[0]
+      .batchNorm(values, weight, bias, runningMean, runningVar, usesBatch, momentum, eps, true)
       .to(computeDtype);
   }
 

@@ -130,6 +130,19 @@ void Restrided(const Operands& operands) {
        self.strides());
 }
 
+// ctc_loss(float32 [5, 2, 4], labels of 1000000): reads scores from beyond the end. (log_probs, targets, ...)
+void Labels(const Operands& operands) {
+  const at::Tensor& log_probs = operands[0].toTensor();
+  const at::Tensor& targets = operands[1].toTensor();
+  const bool is_integer = at::isIntegralType(targets.scalar_type(), false);
+  if (log_probs.dim() == 0 || targets.numel() == 0 || !targets.is_cpu() || !is_integer) return;  // libtorch says so
+  const int64_t classes = log_probs.size(-1);
+  const auto [lowest, highest] = targets.aminmax();
+  if (lowest.item<int64_t>() >= 0 && highest.item<int64_t>() < classes) return;
+  Fail(ErrorKind::kShape, "a label must be one of the ", classes, " classes of the scores, got labels from ",
+       lowest.item<int64_t>(), " to ", highest.item<int64_t>());
+}
+
 struct Rule {
   std::string_view name;
   Guard guard;
@@ -145,6 +158,8 @@ constexpr std::array kGuards = {
     Rule{"aten::divide_", TruncatedQuotient},
     Rule{"aten::resize_", Restrided},
     Rule{"aten::resize_as_", Restrided},
+    Rule{"aten::ctc_loss", Labels},
+    Rule{"aten::_ctc_loss", Labels},
     Rule{"aten::chunk", CountOfParts},
     Rule{"aten::tensor_split", CountOfParts},
     Rule{"aten::unsafe_chunk", CountOfParts},

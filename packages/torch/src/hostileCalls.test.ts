@@ -170,6 +170,13 @@ describe('calls found by the sweeps', () => {
     expect(expanded.resize_([9, 2, 2, 2], { memoryFormat: 'contiguous' }).shape).toEqual([9, 2, 2, 2]);
   });
 
+  it('labels of a CTC loss that no score is of', () => {
+    const loss = (label: number) =>
+      ops.aten.ctc_loss.IntList(zeros([5, 2, 4]), full([2, 3], label, { dtype: 'int64' }), [5, 5], [3, 3]);
+    expect(loss(3).item()).toBeCloseTo(0, 5);
+    expect(() => loss(4)).toThrow('a label must be one of the 4 classes of the scores, got labels from 4 to 4');
+  });
+
   it('the lowest integer divided by -1, towards zero', () => {
     const truncated = { roundingMode: 'trunc' } as const;
     for (const [dtype, lowest] of [

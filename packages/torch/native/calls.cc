@@ -1,4 +1,5 @@
 // The one entry through which every operator is called, and the questions about operators that TypeScript asks once.
+#include <ATen/MemoryOverlap.h>
 #include <c10/util/ScopeExit.h>
 
 #include "arguments.h"
@@ -34,6 +35,21 @@ void PushResult(std::deque<c10::IValue>& results, const c10::IValue& value) {
   for (const c10::IValue& entry : list) results.push_back(entry);
 }
 
+// Kernels that make room in `out` forget that it may be expanded (reflection_pad2d_backward.grad_input), or an input
+// too, whose shape then changes under them (reflection_pad2d.out(x, [2, 2, 2, 2], x), linalg_matrix_rank.out): they
+// read and write beyond the end. So an expanded `out` is refused, as most operators do themselves, and an input that is
+// `out` goes in as another view of the same numbers.
+void SecureOut(const Operator& op, std::vector<c10::IValue>& operands) {
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (!op.arguments[i].is_out || !operands[i].isTensor()) continue;
+    at::assert_no_internal_overlap(operands[i].toTensor());
+    for (size_t j = 0; j < operands.size(); ++j) {
+      if (op.arguments[j].is_out || !operands[j].isTensor()) continue;
+      if (operands[j].toTensor().is_same(operands[i].toTensor())) operands[j] = operands[j].toTensor().detach();
+    }
+  }
+}
+
 // (id, ...operands) -> the handle of the one tensor returned, its record written; else the number of results to be
 // taken with takeTensor and takeValue, where a list is its length and then its entries.
 napi_value CallOperator(Invocation& call) {
@@ -48,6 +64,7 @@ napi_value CallOperator(Invocation& call) {
   PushOperands(call, op, 1, stack);
   state.results.clear();
   if (op.guard != nullptr) op.guard(stack);
+  if (op.has_out) SecureOut(op, stack);
   op.handle.callBoxed(&stack);
   if (op.in_place_argument >= 0) {
     WriteRecord(state, stack.back().toTensor());

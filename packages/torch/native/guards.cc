@@ -143,6 +143,43 @@ void Labels(const Operands& operands) {
        lowest.item<int64_t>(), " to ", highest.item<int64_t>());
 }
 
+void ExpectLike(const char* what, const at::Tensor& tensor, c10::IntArrayRef shape, at::ScalarType dtype) {
+  if (tensor.sizes() == shape && tensor.scalar_type() == dtype) return;
+  Fail(ErrorKind::kShape, what, " must be ", DtypeName(dtype), " ", shape, ", got ", DtypeName(tensor.scalar_type()),
+       " ", tensor.sizes());
+}
+
+// lstm.input(float32 [5, 2, 300], weights for 3 inputs): the kernel of oneDNN trusts every shape. (input, [h, c],
+// params, has_biases, num_layers, dropout, train, bidirectional, batch_first); packed sequences have another kernel.
+void LstmShapes(const Operands& operands) {
+  if (!operands[1].isTensorList()) return;
+  const at::Tensor& input = operands[0].toTensor();
+  const std::vector<at::Tensor> states = operands[1].toTensorVector();
+  const std::vector<at::Tensor> params = operands[2].toTensorVector();
+  const int64_t layers = operands[4].toInt();
+  const int64_t directions = operands[7].toBool() ? 2 : 1;
+  const int64_t each = operands[3].toBool() ? 4 : 2;
+  const auto count = static_cast<int64_t>(params.size());
+  if (input.dim() != 3 || states.size() != 2 || states[0].dim() != 3) {
+    Fail(ErrorKind::kShape, "needs an input and two states of three dimensions, got the input ", input.sizes(), " and ",
+         states.size(), " states");
+  }
+  const int64_t lists = layers < 1 || layers > count ? 0 : layers * directions;
+  if (lists > 0 && count == lists * (each + 1)) return;  // projections have another kernel
+  if (lists == 0 || count != lists * each) {
+    Fail(ErrorKind::kShape, "needs ", each, " parameters for each layer and direction, got ", count);
+  }
+  const int64_t batch = input.size(operands[8].toBool() ? 0 : 1);
+  const int64_t hidden = states[0].size(2);
+  const at::ScalarType dtype = input.scalar_type();
+  for (const at::Tensor& state : states) ExpectLike("a state", state, {lists, batch, hidden}, dtype);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t inputs = i < directions * each ? input.size(2) : directions * hidden;
+    const std::array<int64_t, 2> shape = {4 * hidden, i % each == 0 ? inputs : hidden};
+    ExpectLike("a parameter", params[i], c10::IntArrayRef(shape).slice(0, i % each < 2 ? 2 : 1), dtype);
+  }
+}
+
 struct Rule {
   std::string_view name;
   Guard guard;
@@ -158,6 +195,7 @@ constexpr std::array kGuards = {
     Rule{"aten::divide_", TruncatedQuotient},
     Rule{"aten::resize_", Restrided},
     Rule{"aten::resize_as_", Restrided},
+    Rule{"aten::lstm", LstmShapes},
     Rule{"aten::ctc_loss", Labels},
     Rule{"aten::_ctc_loss", Labels},
     Rule{"aten::chunk", CountOfParts},

@@ -109,6 +109,7 @@ ArgumentRule RuleOf(const c10::Argument& argument) {
   rule.element_is_optional = parts.element_is_optional;
   rule.is_keyword_only = argument.kwarg_only();
   rule.is_written = argument.alias_info() != nullptr && argument.alias_info()->isWrite();
+  rule.is_out = argument.is_out();
   rule.is_extent = parts.is_list && parts.kind == ValueKind::kInt && IsExtent(rule.name);
   rule.list_length = argument.N().value_or(0);
   rule.fallback = argument.default_value();
@@ -135,9 +136,12 @@ Operator::Operator(c10::OperatorHandle found) : handle(found) {
   const size_t colons = qualified.find("::");
   guard = FindGuard(qualified);
   name = colons == std::string::npos ? qualified : qualified.substr(colons + 2);
-  for (const c10::Argument& argument : schema.arguments()) arguments.push_back(RuleOf(argument));
-  const auto num_tensors = std::count_if(arguments.begin(), arguments.end(),
-                                         [](const ArgumentRule& rule) { return rule.kind == ValueKind::kTensor; });
+  size_t num_tensors = 0;
+  for (const c10::Argument& argument : schema.arguments()) {
+    arguments.push_back(RuleOf(argument));
+    if (arguments.back().is_out) has_out = true;
+    if (arguments.back().kind == ValueKind::kTensor && !arguments.back().is_out) ++num_tensors;
+  }
   for (ArgumentRule& rule : arguments) rule.is_beside_tensors = num_tensors > 1;
   for (const c10::Argument& result : schema.returns()) {
     const TypeParts parts = PartsOf(result.real_type());

@@ -37,6 +37,7 @@ struct ArgumentRule {
   bool element_is_optional = false;  // Tensor?[]
   bool is_keyword_only = false;
   bool is_written = false;
+  bool is_out = false;                  // a tensor that the result is written to
   bool is_beside_tensors = false;       // one of several tensors, so that a number in its place takes their dtype
   bool is_extent = false;               // an int list with one entry a dimension, or a few: bounded in length
   int list_length = 0;                  // n of int[n]; 0: any length
@@ -58,7 +59,8 @@ struct Operator {
   std::vector<ReturnRule> returns;
   bool returns_one_tensor = false;
   int in_place_argument = -1;  // set when the one tensor returned is an argument itself
-  Guard guard = nullptr;       // checks beyond the schema
+  bool has_out = false;
+  Guard guard = nullptr;  // checks beyond the schema
 };
 
 // Finds an operator, or throws a TorchError that says how it is written.

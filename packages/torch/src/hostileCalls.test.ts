@@ -170,6 +170,48 @@ describe('calls found by the sweeps', () => {
     expect(expanded.resize_([9, 2, 2, 2], { memoryFormat: 'contiguous' }).shape).toEqual([9, 2, 2, 2]);
   });
 
+  it('an out that is an input, or expanded', () => {
+    const x = arange(9, { dtype: 'float32' }).reshape([1, 1, 3, 3]);
+    const padded = ops.aten.reflection_pad2d.default(x, [1, 1, 1, 1]);
+    expect(ops.aten.reflection_pad2d.out(x, [1, 1, 1, 1], x).shape).toEqual([1, 1, 5, 5]);
+    expect(x.shape).toEqual(padded.shape);
+    const y = ones([2]);
+    expect(ops.aten.add.out(y, y, { out: y }).toArray()).toEqual([2, 2]);
+    expect(y.toArray()).toEqual([2, 2]);
+    const expanded = zeros([1, 2, 3, 3]).expand([4, 2, 3, 3]);
+    expect(() =>
+      ops('aten::reflection_pad2d_backward.grad_input')(
+        ones([4, 2, 5, 5]),
+        zeros([4, 2, 3, 3]),
+        [1, 1, 1, 1],
+        expanded,
+      ),
+    ).toThrow('more than one element of the written-to tensor refers to a single memory location');
+  });
+
+  it('a number alone, whose result goes to a tensor', () => {
+    const sum = ops.aten.prod.out(-Infinity, null, { out: zeros([], { dtype: 'float64' }) });
+    expect(sum.toArray()).toBe(-Infinity);
+  });
+
+  it('an LSTM whose states or parameters do not belong to its input', () => {
+    const lstm = (inputs: number, state: number[], layers = 1, bias = 16) => {
+      const params = [zeros([16, 3]), zeros([16, 4]), zeros([bias]), zeros([16])];
+      const states = [zeros(state), zeros(state)];
+      return ops.aten.lstm.input(zeros([5, 2, inputs]), states, params, true, layers, 0, false, false, false);
+    };
+    expect(lstm(3, [1, 2, 4]).map(({ shape }) => shape)).toEqual([
+      [5, 2, 4],
+      [1, 2, 4],
+      [1, 2, 4],
+    ]);
+    expect(() => lstm(300, [1, 2, 4])).toThrow('a parameter must be float32 [16, 300], got float32 [16, 3]');
+    expect(() => lstm(3, [1, 2, 4], 1, 1)).toThrow('a parameter must be float32 [16], got float32 [1]');
+    expect(() => lstm(3, [1, 7, 4])).toThrow('a state must be float32 [1, 2, 4], got float32 [1, 7, 4]');
+    expect(() => lstm(3, [2, 4])).toThrow('needs an input and two states of three dimensions');
+    expect(() => lstm(3, [1, 2, 4], 4)).toThrow('needs 4 parameters for each layer and direction, got 4');
+  });
+
   it('labels of a CTC loss that no score is of', () => {
     const loss = (label: number) =>
       ops.aten.ctc_loss.IntList(zeros([5, 2, 4]), full([2, 3], label, { dtype: 'int64' }), [5, 5], [3, 3]);

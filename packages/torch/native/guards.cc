@@ -39,8 +39,8 @@ void CountOfParts(const Operands& operands) {
 void PerChannel(const Operands& operands) {
   constexpr size_t kMostTensors = 4;  // weight, bias, mean, variance
   const at::Tensor& input = operands[0].toTensor();
-  if (input.dim() < 2) return;  // libtorch says so
   if (input.numel() == 0) Fail(ErrorKind::kShape, "the input must not be empty, got the shape ", input.sizes());
+  if (input.dim() < 2) return;  // libtorch says so
   const int64_t channels = input.size(1);
   for (size_t i = 1; i < operands.size() && i <= kMostTensors && !operands[i].isBool(); ++i) {
     if (!operands[i].isTensor() || operands[i].toTensor().numel() == channels) continue;
@@ -180,6 +180,17 @@ void LstmShapes(const Operands& operands) {
   }
 }
 
+// special_legendre_polynomial_p(float64 [1], 2^53): a step for each degree, without an end. (x, n)
+constexpr double kMaxDegree = 1e6;
+
+void Degree(const Operands& operands) {
+  const c10::IValue& n = operands[1];
+  const at::Tensor degrees = n.isTensor() ? n.toTensor() : c10::scalar_to_tensor(n.toScalar());
+  if (degrees.numel() == 0 || degrees.is_complex()) return;  // libtorch says so
+  const double highest = degrees.max().item<double>();
+  if (!(highest <= kMaxDegree)) Fail(ErrorKind::kTorch, "a degree is at most ", kMaxDegree, ", got ", highest);
+}
+
 struct Rule {
   std::string_view name;
   Guard guard;
@@ -201,6 +212,9 @@ constexpr std::array kGuards = {
     Rule{"aten::chunk", CountOfParts},
     Rule{"aten::tensor_split", CountOfParts},
     Rule{"aten::unsafe_chunk", CountOfParts},
+    Rule{"aten::hsplit", CountOfParts},
+    Rule{"aten::vsplit", CountOfParts},
+    Rule{"aten::dsplit", CountOfParts},
     Rule{"aten::native_batch_norm", PerChannel},
     Rule{"aten::_native_batch_norm_legit", PerChannel},
     Rule{"aten::_native_batch_norm_legit_functional", PerChannel},
@@ -221,6 +235,7 @@ constexpr std::array kGuards = {
 
 Guard FindGuard(const std::string& name) {
   if (name.starts_with("aten::_foreach_")) return ListsAlike;
+  if (name.starts_with("aten::special_") && name.find("_polynomial_") != std::string::npos) return Degree;
   for (const Rule& rule : kGuards) {
     if (name == rule.name) return rule.guard;
   }

@@ -35,7 +35,7 @@ export async function lightlyLoop(context, dtypes) {
 
 async function loop(context, dtype) {
   const { rounds, warmSteps, steps } = context.isQuick ? QUICK_LOOP : LOOP;
-  const { folder, files } = context.photos();
+  const { folder, files } = context.photos(BATCH);
   const { config, decodeProcesses } = engineOfLoop(
     files,
     'paper/dinov2',

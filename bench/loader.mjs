@@ -13,15 +13,16 @@ const OUR_DECODING = new URL('./ours/decode.mjs', import.meta.url);
 const TORCHVISION = new URL('./peers/decode.py', import.meta.url);
 const OUR_LOOP = new URL('./ours/pretrain.mjs', import.meta.url);
 const PYTORCH_LOOP = new URL('./peers/pretrain.py', import.meta.url);
-const NUM_PHOTOS = 64;
+const MOST_DECODED = 64;
 const CROP_PX = 224;
-const DECODE = { name: `decoding ${NUM_PHOTOS} photos and two crops to ${CROP_PX} px, one core`, dtype: 'uint8' };
+const DECODE = { name: `decoding photos and two crops to ${CROP_PX} px, one core`, dtype: 'uint8' };
 // torchvision's own decoder crops tensors, with the same libraries as we do; most programs still go through PIL.
 const DECODERS = [
   { peer: 'PIL and torchvision', backend: 'pil', maxRatio: 1 / 1.8 },
   { peer: 'torchvision on tensors', backend: 'tensor', maxRatio: 1 },
 ];
-const LOOP_NAME = 'a step of the whole loop, small/vicreg-rot, 64 photos';
+const LOOP_BATCH = 64; // the recipe's
+const LOOP_NAME = `a step of the whole loop, small/vicreg-rot, ${LOOP_BATCH} photos`;
 const MAX_LOOP_RATIOS = { float32: 1 / 1.3, bfloat16: 1 / 1.5 };
 // A run of the loop; the first steps, in which loaders fill up, do not count.
 const LOOP = { rounds: 2, warmSteps: 20, steps: 100 };
@@ -42,18 +43,16 @@ async function decode(context) {
     ours: context.side('halfway', OUR_DECODING),
     peers: DECODERS.map(({ peer, backend }) => context.side(peer, TORCHVISION, { options: { backend } })),
   };
-  const options = {
-    config: loadRecipe('small/vicreg'),
-    files: context.photos().files.slice(0, NUM_PHOTOS),
-    sizePx: CROP_PX,
-  };
+  const files = context.photos(1).files.slice(0, MOST_DECODED);
+  const options = { config: loadRecipe('small/vicreg'), files, sizePx: CROP_PX };
   const { ours, peers } = await contest(sides, options, context.pace);
-  return DECODERS.map(({ maxRatio }, i) => rowOf({ ...DECODE, maxRatio }, ours, [peers[i]]));
+  const note = `${files.length} photos a turn`;
+  return DECODERS.map(({ maxRatio }, i) => rowOf({ ...DECODE, maxRatio, ...(i === 0 && { note }) }, ours, [peers[i]]));
 }
 
 async function loop(context, dtype) {
   const { rounds, warmSteps, steps } = context.isQuick ? QUICK_LOOP : LOOP;
-  const { folder, files } = context.photos();
+  const { folder, files } = context.photos(LOOP_BATCH);
   const { config, decodeProcesses } = engineOfLoop(
     files,
     'small/vicreg-rot',

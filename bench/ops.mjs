@@ -31,7 +31,7 @@ export async function rows(context) {
         context.side('kornia', KORNIA),
       ],
     };
-    const options = { config, files: context.photos().files.slice(0, batch), sourcePx: SOURCE_PX };
+    const options = { config, files: context.photos(batch).files.slice(0, batch), sourcePx: SOURCE_PX };
     const { ours, peers } = await contest(sides, options, context.pace);
     made.push(rowOf({ name, dtype: DTYPE, maxRatio: MAX_RATIO }, ours, peers));
   }

@@ -7,18 +7,20 @@ import { openSource } from '../packages/ssl/dist/data/sources/openSource.js';
 import { readRange } from '../packages/ssl/dist/data/sources/tarArchive.js';
 import { shippedPhotos } from '../packages/ssl/dist/config/shippedPhotos.js';
 
-const LEAST_PHOTOS = 128; // the largest batch of the suites
-
 /**
  * The folder and its files in a fixed order.
  * @param folder the user's; absent: the shipped shards are unpacked into a temporary folder that ends with this process
- * @throws BenchError for a folder with too few photos; DataError for one that cannot be read
+ * @throws DataError for a folder that cannot be read
  */
 export function photoFolder(folder = unpackShipped()) {
-  const files = openSource([folder]).samples.map(({ path }) => path);
-  if (files.length >= LEAST_PHOTOS) return { folder, files };
+  return { folder, files: openSource([folder]).samples.map(({ path }) => path) };
+}
+
+/** The same folder, when it has enough photos for a row; else a BenchError. */
+export function expectPhotos({ folder, files }, least) {
+  if (files.length >= least) return { folder, files };
   throw new BenchError(
-    `bench: --photos must name a folder of at least ${LEAST_PHOTOS} photos, got ${files.length} in ${folder}; name another one`,
+    `bench: --photos must name a folder of at least ${least} photos for this row, got ${files.length} in ${folder}; name another one`,
   );
 }
 

@@ -74,7 +74,7 @@ async function measure(options) {
 /** What every suite is given. */
 async function createContext({ threads, isQuick, only, photos, compileLimitMs, device }) {
   const { describeCpu, describeGpu } = await import('./machine.mjs');
-  const { photoFolder } = await import('./photos.mjs');
+  const { expectPhotos, photoFolder } = await import('./photos.mjs');
   let [python, opened] = [];
   return {
     ...{ threads, isQuick, compileLimitMs, device },
@@ -86,8 +86,8 @@ async function createContext({ threads, isQuick, only, photos, compileLimitMs, d
       if (isWanted) say(`${name}, ${dtype}`);
       return isWanted;
     },
-    /** { folder, files } */
-    photos: () => (opened ??= photoFolder(photos)),
+    /** { folder, files }, of at least so many photos */
+    photos: (least) => expectPhotos((opened ??= photoFolder(photos)), least),
     /** Starts a side: a program of ours (.mjs) or of a peer (.py), with the options of Side. */
     side(name, url, options) {
       const file = fileURLToPath(url);

@@ -130,17 +130,28 @@ void Restrided(const Operands& operands) {
        self.strides());
 }
 
-// ctc_loss(float32 [5, 2, 4], labels of 1000000): reads scores from beyond the end. (log_probs, targets, ...)
+// The labels that count: [N, S] may hold anything behind the first `lengths` of a row.
+at::Tensor CountedLabels(const at::Tensor& targets, const c10::IValue& lengths) {
+  const at::Tensor counts = lengths.isTensor() ? lengths.toTensor().cpu() : at::tensor(lengths.toIntVector());
+  if (targets.dim() != 2 || counts.dim() != 1 || counts.size(0) != targets.size(0)) return targets;
+  return targets.masked_select(at::arange(targets.size(1)).lt(counts.unsqueeze(1)));
+}
+
+// ctc_loss(float32 [5, 2, 4], labels of 1000000): reads scores from beyond the end. (log_probs, targets, input_lengths,
+// target_lengths, ...)
 void Labels(const Operands& operands) {
   const at::Tensor& log_probs = operands[0].toTensor();
   const at::Tensor& targets = operands[1].toTensor();
   const bool is_integer = at::isIntegralType(targets.scalar_type(), false);
-  if (log_probs.dim() == 0 || targets.numel() == 0 || !targets.is_cpu() || !is_integer) return;  // libtorch says so
+  if (log_probs.dim() == 0 || !targets.is_cpu() || !is_integer) return;  // libtorch says so
+  const at::Tensor labels = CountedLabels(targets, operands[3]);
+  if (labels.numel() == 0) return;
   const int64_t classes = log_probs.size(-1);
-  const auto [lowest, highest] = targets.aminmax();
-  if (lowest.item<int64_t>() >= 0 && highest.item<int64_t>() < classes) return;
-  Fail(ErrorKind::kShape, "a label must be one of the ", classes, " classes of the scores, got labels from ",
-       lowest.item<int64_t>(), " to ", highest.item<int64_t>());
+  const int64_t lowest = labels.min().item<int64_t>();
+  const int64_t highest = labels.max().item<int64_t>();
+  if (lowest >= 0 && highest < classes) return;
+  Fail(ErrorKind::kShape, "a label must be one of the ", classes, " classes of the scores, got labels from ", lowest,
+       " to ", highest);
 }
 
 void ExpectLike(const char* what, const at::Tensor& tensor, c10::IntArrayRef shape, at::ScalarType dtype) {

@@ -225,6 +225,16 @@ describe('calls found by the sweeps', () => {
       ops.aten.ctc_loss.IntList(zeros([5, 2, 4]), full([2, 3], label, { dtype: 'int64' }), [5, 5], [3, 3]);
     expect(loss(3).item()).toBeCloseTo(0, 5);
     expect(() => loss(4)).toThrow('a label must be one of the 4 classes of the scores, got labels from 4 to 4');
+    const padded = tensor(
+      [
+        [1, -100],
+        [1, 2],
+      ],
+      { dtype: 'int64' },
+    );
+    const lossOf = (...lengths: number[]) => ops.aten.ctc_loss.IntList(zeros([5, 2, 4]), padded, [5, 5], lengths);
+    expect(Number.isFinite(lossOf(1, 2).item())).toBe(true);
+    expect(() => lossOf(2, 2)).toThrow('got labels from -100 to 2');
   });
 
   it('the lowest integer divided by -1, towards zero', () => {

@@ -67,8 +67,9 @@ abstract class BatchNorm extends Module {
     this.#expectShape(x, usesBatch);
     if (train) scope(() => void noGrad(() => this.numBatchesTracked?.add_(1)));
     const values = normInput(x);
+    // Without cuDNN: on a GPU too by PyTorch's own kernels, which are those that were seen to work (docs/torch/devices.md).
     return torch
-      .batchNorm(values, weight, bias, runningMean, runningVar, usesBatch, momentum, eps, true)
+      .batchNorm(values, weight, bias, runningMean, runningVar, usesBatch, momentum, eps, false)
       .to(computeDtype);
   }
 

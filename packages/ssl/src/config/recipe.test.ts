@@ -74,9 +74,10 @@ describe('shipped recipes', () => {
     const task = loadRecipe('small/vicreg-rot');
     const rivals = ['small/vicreg-rot-augself', 'small/vicreg-rot-crossattn'].map((name) => loadRecipe(name));
     for (const rival of rivals) {
-      const { of, concat, intermediates, includeFinal } = task.recon;
-      const recon = { ...rival.recon, of, concat, intermediates, includeFinal };
-      expect({ ...rival, recon, decoder: task.decoder }).toEqual(task);
+      const { of, concat, intermediates, includeFinal, lambda } = task.recon; // rate and lambda: each arm's best of one grid
+      const recon = { ...rival.recon, of, concat, intermediates, includeFinal, lambda };
+      const optim = { ...rival.optim, lr: task.optim.lr };
+      expect({ ...rival, recon, optim, decoder: task.decoder }).toEqual(task);
     }
   });
 

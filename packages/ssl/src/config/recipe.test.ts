@@ -74,7 +74,7 @@ describe('shipped recipes', () => {
     const task = loadRecipe('small/vicreg-rot');
     const rivals = ['small/vicreg-rot-augself', 'small/vicreg-rot-crossattn'].map((name) => loadRecipe(name));
     for (const rival of rivals) {
-      const { of, concat, intermediates, includeFinal, lambda } = task.recon; // rate and lambda: each arm's best of one grid
+      const { of, concat, intermediates, includeFinal, lambda } = task.recon; // a rival's rate and lambda are its own, of a grid
       const recon = { ...rival.recon, of, concat, intermediates, includeFinal, lambda };
       const optim = { ...rival.optim, lr: task.optim.lr };
       expect({ ...rival, recon, optim, decoder: task.decoder }).toEqual(task);

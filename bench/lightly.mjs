@@ -14,8 +14,8 @@ const LIGHTLY = new URL('./peers/lightly_loop.py', import.meta.url);
 const BATCH = 16;
 const NAME = `a step of the whole loop, DINOv2 ViT-S/14, 224 px, ${BATCH} photos`;
 const MAX_RATIOS = { float32: 1 / 1.3, bfloat16: 1 / 3 };
-// A run of the loop; the first steps, in which loaders fill up, do not count. A step takes 8 to 30 s on two cores: few are enough.
-const LOOP = { rounds: 2, warmSteps: 3, steps: 9 };
+// A run of the loop; the first step, before which loaders fill up, does not count. A step takes 8 to 30 s on two cores, so that few are enough.
+const LOOP = { rounds: 2, warmSteps: 1, steps: 4 };
 const QUICK_LOOP = { rounds: 1, warmSteps: 1, steps: 3 };
 
 /** The rows; none, and what to type, where lightly-train is not installed. */

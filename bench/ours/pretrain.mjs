@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pretrain } from '@halfway/ssl';
+import * as torch from '@halfway/torch';
 import { serve, treeCpuMs, treePeakRssMB } from './serve.mjs';
 
 function prepare({ config, folder }) {
@@ -15,6 +16,7 @@ function prepare({ config, folder }) {
     };
     await pretrain({ config, recipe: 'bench', data: [folder], out: join(out, 'run'), onProgress });
     rmSync(out, { recursive: true });
+    torch.memory.emptyCache(); // the peer, whose turn is next, may need these blocks' room
     const [first, last] = [marks[0], marks.at(-1)];
     const perStep = (from, to) => (to - from) / (steps - logEvery);
     return {

@@ -27,7 +27,7 @@ interface Case {
 
 /** The network of a case with the fixture's weights, and its images. Call it in a scope. */
 function drawCase({ variant, stem, patchPx }: (typeof CASES)[number]): Case {
-  const rng = torch.generator(5);
+  const rng = torch.generator(fixture.get(`${variant}_${stem}/seed`).item());
   const imagePx = GRID * patchPx;
   const net = new Resnet18({ variant, stem, patchPx, imagePx, zeroInitResidual: true }, torch.generator(0));
   for (const [name, value] of [...net.stateDict()].sort(([a], [b]) => (a < b ? -1 : 1))) {

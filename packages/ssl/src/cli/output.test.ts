@@ -29,8 +29,8 @@ describe('texts for people', () => {
       },
       ...{ featureStd: 0.9, effectiveRank: 17.04 },
     };
-    const { split } = configSchema.parse({ split: { dim: 256, equivariantDim: 128 } });
-    expect(rowText(row, 200, { split })).toBe(
+    const config = configSchema.parse({ split: { dim: 256, equivariantDim: 128 } });
+    expect(rowText(row, 200, config)).toBe(
       '[=====               ] 50/200  15 s left  640 images/s  wait 3 of 100 ms  loss 3.250  recon 0.125  rank 17.0 of 128',
     );
   });

@@ -1,6 +1,6 @@
 /** A training run as its user watches it. */
-import { invariantDim } from '../config/invariantDim.js';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import { durationText } from '../duration.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { PretrainProgress } from '../train/pretrain.js';
@@ -42,7 +42,7 @@ export function progressPrinter(config: Config): (progress: PretrainProgress) =>
 }
 
 /** Bar, time left, speed, data wait, terms and rank: one line, what matters first where a terminal is narrow. */
-export function rowText(row: MetricRow, totalSteps: number, { split }: Pick<Config, 'split'>): string {
+export function rowText(row: MetricRow, totalSteps: number, config: Pick<Config, 'model' | 'split'>): string {
   const left = (row.stepMs * (totalSteps - row.step)) / 1000;
   const terms = Object.entries(row).filter(([name]) => !NOT_TERMS.has(name));
   return [
@@ -51,6 +51,6 @@ export function rowText(row: MetricRow, totalSteps: number, { split }: Pick<Conf
     `${row.imagesPerSecond.toFixed(0)} images/s`,
     `wait ${row.dataWaitMs.toFixed(0)} of ${row.stepMs.toFixed(0)} ms`,
     ...terms.map(([name, value]) => `${name} ${value.toFixed(3)}`),
-    `rank ${row['effectiveRank']?.toFixed(1) ?? ''} of ${invariantDim(split)}`,
+    `rank ${row['effectiveRank']?.toFixed(1) ?? ''} of ${splitDims(config).invariantDim}`,
   ].join('  ');
 }

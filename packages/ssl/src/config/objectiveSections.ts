@@ -103,7 +103,7 @@ export const dino = z.strictObject({
   prototypes: prototypes(65536),
   normLastLayer: normLastLayer(false),
   teacherMomentum: teacherMomentum.default(0.996),
-  teacherTemp: teacherTemp(0.0375, 30).describe("the teacher's temperature: 30 of 800 epochs"),
+  teacherTemp: teacherTemp(0.1, 30).describe("the teacher's temperature: 30 of 300 epochs"),
 });
 
 export const ibot = z.strictObject({

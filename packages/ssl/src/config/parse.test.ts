@@ -80,6 +80,17 @@ describe('parseConfig', () => {
         'must divide split.equivariantDim 256, got 7',
       ],
       [{ split: { dim: 64 } }, 'split.equivariantDim', 'must be below split.dim 64, got 256; use 32'],
+      [
+        { model: { size: 'tiny' }, split: { location: 'backbone' } },
+        'split.equivariantDim',
+        "must be below the encoder's width 192, got 256; use 96",
+      ],
+      [
+        { recon: { target: 'blur' }, split: { equivariantDim: 0 } },
+        'split.equivariantDim',
+        'must be at least 1 for a task to read, got 0; use 256',
+      ],
+      [{ augment: { blurKernelPx: 8 } }, 'augment.blurKernelPx', 'must be odd, or 0'],
       [{ model: { size: 'custom', widthDim: 100 } }, 'model.numHeads', 'must divide model.widthDim 100, got 6'],
       [
         { recon: { target: 'rotation' }, decoder: { channels: 60 } },

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ConfigError } from '../errors.js';
 import { nearestName } from './nearestName.js';
 import { patchPx } from './patchPx.js';
+import { splitDims } from './splitDims.js';
 import { configSchema, type Config } from './schema.js';
 
 type Tree = Record<string, unknown>;
@@ -74,11 +75,16 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment, opt
     const nearest = below === 0 ? `${patch}` : `${below} or ${below + patch}`;
     fail('model.imagePx', `must be a multiple of the patch, ${patch} px, got ${model.imagePx}; use ${nearest}`);
   }
-  if (split.location === 'adapter' && split.equivariantDim >= split.dim) {
+  const { featureDim, invariantDim } = splitDims({ model, split });
+  if (invariantDim < 1) {
+    const width = split.location === 'adapter' ? 'split.dim' : "the encoder's width";
     fail(
       'split.equivariantDim',
-      `must be below split.dim ${split.dim}, got ${split.equivariantDim}; use ${Math.ceil(split.dim / 2)}`,
+      `must be below ${width} ${featureDim}, got ${split.equivariantDim}; use ${Math.ceil(featureDim / 2)}`,
     );
+  }
+  if (recon.target !== 'none' && split.equivariantDim === 0) {
+    fail('split.equivariantDim', `must be at least 1 for a task to read, got 0; use ${Math.ceil(featureDim / 2)}`);
   }
   if (model.kind === 'vit' && model.size === 'custom' && model.widthDim % model.numHeads !== 0) {
     fail('model.numHeads', `must divide model.widthDim ${model.widthDim}, got ${model.numHeads}`);
@@ -99,7 +105,7 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment, opt
   if (recon.target !== 'none' && transform.stage === 'after_crop' && augment.preset === 'none') {
     fail('transform.stage', 'after_crop is after_photometric where augment.preset is none; leave it out');
   }
-  if (!optim.lrPer256 && optim.minLr > optim.lr) {
+  if (optim.lrScaling === 'none' && optim.minLr > optim.lr) {
     fail('optim.minLr', `must not exceed optim.lr ${optim.lr}, got ${optim.minLr}`);
   }
 }

@@ -68,18 +68,31 @@ const model = z.strictObject({
 });
 
 const split = z.strictObject({
-  dim: count.default(512).describe('width d of the adapter: Linear(D -> d), exported with the backbone (E.5-1)'),
+  dim: count
+    .default(512)
+    .describe(
+      'width d of the adapter, Linear(D -> d), exported with the backbone; read when location is adapter (E.5-1)',
+    ),
   location: z
-    .enum(['adapter', 'head_output'])
+    .enum(['adapter', 'backbone', 'head_output'])
     .default('adapter')
     .describe(
-      "the equivariant part is a part of the adapter's features, or (dino, ibot, dinov2) outputs of the head beside its prototypes: " +
-        'with 2048 of them and 6144 prototypes, the literal 8192 of iBOT (E.5-1)',
+      "the equivariant part is a part of the adapter's features; without an adapter, of the encoder's own; or (dino, ibot, dinov2, also " +
+        'without one) outputs of the head beside its prototypes: with 2048 of them and 6144 prototypes, the literal 8192 of iBOT (E.5-1)',
     ),
-  equivariantDim: count
+  equivariantDim: z
+    .number()
+    .int()
+    .min(0)
     .default(256)
-    .describe('features that are equivariant; the invariant part is the rest of d, or with head_output all of d'),
-  equiFirst: z.boolean().default(false).describe('equivariant part first on the feature axis of the adapter (E.5-2)'),
+    .describe(
+      'features that are equivariant; the invariant part is the rest of d, or with head_output all of d. 0 is for a base without task: ' +
+        'its loss reads all',
+    ),
+  equiFirst: z
+    .boolean()
+    .default(false)
+    .describe('equivariant part first on the feature axis; read when location is not head_output (E.5-2)'),
   clsEqui: z
     .enum(['ignore', 'broadcast'])
     .default('ignore')
@@ -206,7 +219,16 @@ const augment = z.strictObject({
     .describe('probability of blur on the first and the second view'),
   blurSigmaPx: rangeOf(z.number().min(0))
     .default([0.1, 2])
-    .describe('Gaussian sigma, pixels at 224, scaled to the view'),
+    .describe(
+      'Gaussian sigma, pixels at 224, scaled to model.imagePx; as large in a local crop, as in DINO, iBOT and DINOv2',
+    ),
+  blurKernelPx: z
+    .number()
+    .int()
+    .min(0)
+    .refine((size) => size === 0 || size % 2 === 1, 'must be odd, or 0')
+    .default(0)
+    .describe('side of its kernel in the same pixels: 9 in DINOv2; 0: three times the largest sigma to either side'),
   solarizeProb: z
     .tuple([fraction, fraction])
     .readonly()
@@ -246,7 +268,12 @@ const init = z.strictObject({
 const optim = z.strictObject({
   algorithm: z.enum(['adamw', 'adam', 'lars', 'sgd']).default('adamw'),
   lr: positive.default(5e-4).describe('peak learning rate'),
-  lrPer256: z.boolean().default(false).describe('lr is per 256 images and is scaled by those of a step / 256'),
+  lrScaling: z
+    .enum(['none', 'linear_256', 'sqrt_1024'])
+    .default('none')
+    .describe(
+      'lr times n / 256 (DINO, iBOT, VICReg) or times sqrt(n / 1024) (DINOv2), where n are the images of a step; or as it is',
+    ),
   minLr: z.number().min(0).default(0).describe('learning rate at the end of the cosine'),
   weightDecay: z
     .number()

@@ -117,6 +117,28 @@ describe('deviceBatch', () => {
     });
   });
 
+  it('blurs a local crop by as many pixels as a whole view, whatever its side', () => {
+    scope(() => {
+      const blurred = dataConfig({
+        augment: {
+          ...{ jitterProb: 0, grayProb: 0, flipProb: 0, solarizeProb: [0, 0], blurProb: [1, 1], blurSigmaPx: [40, 60] },
+          local: { ...config.augment.local, blurProb: 1, solarizeProb: 0 },
+        },
+      });
+      const host = hostOf([SIZE, 8]);
+      const localBeside = (sizePx: number): Tensor | undefined => {
+        const views: ViewRequest[] = [
+          { name: 'v1', sizePx },
+          { name: 'local1', sizePx: 8, local: true },
+        ];
+        return deviceBatch(host, { views, config: blurred, seed: SEED }).views[1]?.images;
+      };
+      const asWhole = applyPhotometric(imagesOf(host, 1), plansOf(1, blurred.augment)); // of views of SIZE
+      expect(localBeside(SIZE)?.toBytes()).toEqual(asWhole.toBytes());
+      expect(localBeside(4 * SIZE)?.toBytes()).not.toEqual(asWhole.toBytes());
+    });
+  });
+
   it('makes of a photo the same, whatever else is in the batch', () => {
     scope(() => {
       const options = { views: requests(), config, seed: SEED };

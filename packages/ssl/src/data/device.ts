@@ -41,7 +41,7 @@ export function deviceBatch(
       const { transformed } = request;
       const named = { name: request.name, ...masks[i] };
       const canvas = canvasOf(host, i, device); // [B, 3, C, C]
-      const plans = photometricPlans(host.drawn, request, i, config.augment, seed);
+      const plans = photometricPlans(host.drawn, views, i, config.augment, seed);
       if (transformed === undefined) return { ...named, images: applyPhotometric(canvas, plans) };
       const theta = thetasOf(host.drawn, transformed.transformation, i, seed, device); // [B, P]
       const render = (source: Tensor): RenderedPath =>
@@ -101,15 +101,17 @@ function canvasOf(host: HostBatch, view: number, device: Device): Tensor {
 /** A view that shares the first view's crop shares its flip too: both show the same square, the same way round. */
 function photometricPlans(
   drawn: readonly Draw[],
-  { sizePx, transformed, local }: ViewRequest,
+  views: readonly ViewRequest[],
   view: number,
   augment: Config['augment'],
   seed: number,
 ): PhotometricPlan[] {
+  const { transformed, local } = views[view] ?? {};
+  const modelPx = views[0]?.sizePx ?? 0; // the first view is no local crop
   const odds = local === true ? augment.local : globalOdds(augment, view === 0 ? 0 : 1);
   return drawn.map(({ epoch, index }) => {
     const planOf = (of: number): PhotometricPlan =>
-      planPhotometric(uniformStream(seed, epoch, index, of, 'photometric'), augment, odds, sizePx);
+      planPhotometric(uniformStream(seed, epoch, index, of, 'photometric'), augment, odds, modelPx);
     const plan = planOf(view);
     return transformed?.sharedCrop === true ? { ...plan, isFlipped: planOf(0).isFlipped } : plan;
   });

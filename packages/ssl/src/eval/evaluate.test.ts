@@ -27,7 +27,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Exports an untrained backbone with its config.json, and leaves no tensor: the collector would end it during a leak test. */
 function exportBackbone(seed: number): void {
   const rng = generator(seed);
-  const parts = scope(() => ({ encoder: new Vit(vitConfig(config.model), rng), adapter: new Adapter(16, 8, rng) }));
+  const parts = scope(() => ({
+    encoder: new Vit(vitConfig(config.model), rng),
+    adapter: new Adapter(16, config.split, rng),
+  }));
   const tensors = Object.entries(parts).flatMap(([name, module]) =>
     [...module.stateDict()].map(([key, value]): [string, Tensor] => [`${name}.${key}`, value]),
   );

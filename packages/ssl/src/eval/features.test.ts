@@ -14,7 +14,7 @@ function network(split: Partial<Config['split']> = {}): FrozenNetwork {
     split: { dim: 12, equivariantDim: 5, ...split },
   });
   const rng = generator(3);
-  return { encoder: new Vit(vitConfig(config.model), rng), adapter: new Adapter(16, 12, rng), config };
+  return { encoder: new Vit(vitConfig(config.model), rng), adapter: new Adapter(16, config.split, rng), config };
 }
 
 const images = rand([3, 3, 8, 8], { generator: generator(4) });
@@ -38,11 +38,16 @@ describe('featureFunction', () => {
     expectClose(invariant, pooled.narrow(1, equiFirst ? 5 : 0, 7), 'invariant');
   });
 
-  it('has no halves of an adapter that is not split', () => {
+  it('has no parts of tokens that are not split', () => {
+    for (const [split, given] of [
+      [{ location: 'head_output' }, 'split.location head_output and split.equivariantDim 5'],
+      [{ equivariantDim: 0 }, 'split.location adapter and split.equivariantDim 0'],
+    ] as const) {
+      expect(() => featureFunction({ ...frozen, config: network(split).config }, 'invariant')).toThrow(
+        `eval.features: invariant must be a part of split tokens, got a network with ${given}; use mean or cls`,
+      );
+    }
     const { config } = network({ location: 'head_output' });
-    expect(() => featureFunction({ ...frozen, config }, 'equivariant')).toThrow(
-      'eval.features: equivariant must be a half of the adapter, got a network with split.location head_output; use mean or cls',
-    );
     expect(featureFunction({ ...frozen, config }, 'mean')(images).shape).toEqual([3, 16]);
   });
 

@@ -6,6 +6,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { generator, noGrad, scope, tensor, type Tensor } from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
+import { splitDims } from '../config/splitDims.js';
 import type { Squares } from '../data/squares.js';
 import { ConfigError } from '../errors.js';
 import type { Encoder, Tokens } from '../models/encoder.js';
@@ -33,16 +34,18 @@ export function encoderBatch(encoder: Encoder): number {
 /**
  * Features of a kind:
  * - `cls`: the class token; `mean`: the mean of the patch tokens, both of the encoder, after its final norm;
- * - `invariant`, `equivariant`: that half of the adapter's patch tokens, mean over patches.
+ * - `invariant`, `equivariant`: that part of the adapter's patch tokens, or without adapter of the encoder's, mean over patches.
  *
  * Arithmetic is float32 whatever the training used, on the device that the encoder is on.
- * @throws ConfigError for a half of an adapter that is not split
+ * @throws ConfigError for a part of tokens that are not split
  */
 export function featureFunction(network: FrozenNetwork, kind: FeatureKind): FeatureFunction {
-  const { location } = network.config.split;
-  if (location !== 'adapter' && (kind === 'invariant' || kind === 'equivariant')) {
+  const { location, equivariantDim } = network.config.split;
+  const isSplit = location !== 'head_output' && equivariantDim > 0;
+  if (!isSplit && (kind === 'invariant' || kind === 'equivariant')) {
     throw new ConfigError(
-      `eval.features: ${kind} must be a half of the adapter, got a network with split.location ${location}; use mean or cls`,
+      `eval.features: ${kind} must be a part of split tokens, got a network with split.location ${location} and ` +
+        `split.equivariantDim ${equivariantDim}; use mean or cls`,
       'eval.features',
     );
   }
@@ -60,12 +63,12 @@ function pooled(network: FrozenNetwork, tokens: Tokens, kind: FeatureKind, ctx: 
       return tokens.patches.mean([1]); // [B, D]
     case 'invariant':
     case 'equivariant': {
-      const { dim, equivariantDim, equiFirst } = network.config.split;
+      const { equivariantDim, equiFirst } = network.config.split;
+      const { invariantDim } = splitDims(network.config);
       const adapted = network.adapter.forward(tokens, ctx).patches.mean([1]); // [B, d]
-      const equivariantAt = equiFirst ? 0 : dim - equivariantDim;
       return kind === 'equivariant'
-        ? adapted.narrow(1, equivariantAt, equivariantDim)
-        : adapted.narrow(1, equiFirst ? equivariantDim : 0, dim - equivariantDim);
+        ? adapted.narrow(1, equiFirst ? 0 : invariantDim, equivariantDim)
+        : adapted.narrow(1, equiFirst ? equivariantDim : 0, invariantDim);
     }
     default:
       return kind satisfies never;

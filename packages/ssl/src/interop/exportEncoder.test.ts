@@ -31,7 +31,7 @@ function drawn(model: object): LoadedEncoder {
   const config = parseConfig({ model, split: { dim: 6, equivariantDim: 2 } }, 'test');
   const rng = torch.generator(3);
   const encoder = createEncoder(config.model, rng);
-  const adapter = new Adapter(encoder.widthDim, config.split.dim, rng);
+  const adapter = new Adapter(encoder.widthDim, config.split, rng);
   torch.noGrad(() => {
     for (const parameter of [...encoder.parameters(), ...adapter.parameters()]) {
       parameter.copy_(torch.randn([...parameter.shape], { generator: rng }).mul(0.3));

@@ -38,8 +38,8 @@ const LAYOUTS: Readonly<Record<Exclude<ExportFormat, 'safetensors'>, Layout>> = 
  * Writes an encoder and its adapter into a folder.
  *
  * - `safetensors`: `backbone.safetensors` and `config.json`, as in a run's export folder.
- * - `timm`, `hf`: `model.safetensors` and `config.json` of the encoder alone, and `adapter.safetensors` (`proj.weight` [d, D],
- *   `proj.bias` [d], both f32; its metadata say which of the d features are invariant and which equivariant).
+ * - `timm`, `hf`: `model.safetensors` and `config.json` of the encoder alone, and where there is an adapter `adapter.safetensors`
+ *   (`proj.weight` [d, D], `proj.bias` [d], both f32; its metadata say which of the d features are invariant and which equivariant).
  *
  * @returns the files' paths
  * Throws ConfigError when the format has no such encoder, RunError when the disk does not take the files.
@@ -59,11 +59,14 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
   const { names, describe } = LAYOUTS[format];
   const state = encoder.stateDict();
   const texts = describe({ ...shapeSettings(state), numHeads: vitConfig(config.model).numHeads });
-  const [model, adapterPath] = [join(folder, 'model.safetensors'), join(folder, 'adapter.safetensors')];
+  const model = join(folder, 'model.safetensors');
+  const adapterPaths = adapter.proj === undefined ? [] : [join(folder, 'adapter.safetensors')];
   try {
     makeFolder(folder);
     scope(() => saveSafetensors(model, toTheirs(formatNamed(names), state), { format: 'pt' }));
-    saveSafetensors(adapterPath, adapter.stateDict(), { format: 'pt', ...columnsOf(config.split) });
+    for (const path of adapterPaths) {
+      saveSafetensors(path, adapter.stateDict(), { format: 'pt', ...columnsOf(config.split) });
+    }
   } catch (error) {
     throw diskError(model, error);
   }
@@ -72,16 +75,15 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
     writeAtomic(path, `${JSON.stringify(content, undefined, 2)}\n`);
     return path;
   });
-  return [model, adapterPath, ...described];
+  return [model, ...adapterPaths, ...described];
 }
 
 function prefixed(prefix: string, module: Module): [string, Tensor][] {
   return [...module.stateDict()].map(([name, tensor]) => [prefix + name, tensor]);
 }
 
-/** Which features of the adapter are which: `invariant` and `equivariant` as `from:to`; nothing where it is not split. */
-function columnsOf({ location, dim, equivariantDim, equiFirst }: Config['split']): Record<string, string> {
-  if (location !== 'adapter') return {};
+/** Which features of the adapter are which: `invariant` and `equivariant` as `from:to`. */
+function columnsOf({ dim, equivariantDim, equiFirst }: Config['split']): Record<string, string> {
   const cut = equiFirst ? equivariantDim : dim - equivariantDim;
   const [first, second] = [`0:${cut}`, `${cut}:${dim}`];
   return equiFirst ? { equivariant: first, invariant: second } : { invariant: first, equivariant: second };

@@ -19,7 +19,7 @@ describe('importEncoder', () => {
     expect([source, config.model, config.split]).toMatchObject([
       published(file),
       { kind: 'vit', widthDim: 8, depth: 2, numHeads: 2, mlpRatio: 2, patch: 4, imagePx: 12, ...settings },
-      { dim: 8, equivariantDim: 4 },
+      { location: 'backbone', equivariantDim: 0 },
     ]);
     torch.scope(() => {
       const { cls, patches } = torch.noGrad(() =>

@@ -22,8 +22,7 @@ export interface ImportedEncoder extends LoadedEncoder {
 }
 
 /**
- * The encoder of a file of weights, at the size that they have. Its adapter is the identity: the features are the encoder's own, half
- * of them called equivariant for want of a better rule.
+ * The encoder of a file of weights, at the size that they have. It has no adapter: the features are the encoder's own, not split.
  *
  * Throws what `loadWeights` throws, DataError when tensors are missing or fit no encoder, and ConfigError when the number of heads is
  * to be said.
@@ -42,14 +41,13 @@ export async function importEncoder(path: string, choice: ImportChoice = {}): Pr
   }
   // DINO, iBOT and DINOv2 resize positions by a scale; DINOv2's models with registers, timm and transformers to a size.
   const positionResize = report.format.startsWith('dino') && shape.numRegisters === 0 ? 'offset' : 'size';
-  const split = { dim: widthDim, equivariantDim: Math.floor(widthDim / 2) };
+  const split = { location: 'backbone', equivariantDim: 0 };
   const config = parseConfig({ model: { ...shape, numHeads, positionResize }, split }, path);
   const rng = torch.generator(0);
   const encoder = new Vit(vitConfig(config.model), rng);
-  const adapter = new Adapter(widthDim, widthDim, rng);
+  const adapter = new Adapter(widthDim, config.split, rng);
   rng.dispose();
   const diff = initEncoder(encoder, weights);
-  torch.scope(() => torch.noGrad(() => adapter.proj.weight.copy_(torch.eye(widthDim))));
   for (const tensor of tensors.values()) tensor.dispose();
   return { encoder, adapter, config, runDir: undefined, source: path, report, diff };
 }

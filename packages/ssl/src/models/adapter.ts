@@ -8,6 +8,7 @@ import type { Generator, Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import { init, Linear, Module } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
+import type { Config } from '../config/schema.js';
 import type { Tokens } from './encoder.js';
 
 /** Class token and patch tokens after the adapter, in the compute dtype. */
@@ -17,19 +18,24 @@ export interface AdaptedTokens {
 }
 
 export class Adapter extends Module {
-  readonly proj: Linear;
+  /** Absent where the split is not the adapter's: the features are the encoder's own then, d = D. */
+  readonly proj: Linear | undefined;
 
-  constructor(widthDim: number, featureDim: number, rng: Generator) {
+  constructor(widthDim: number, { location, dim }: Pick<Config['split'], 'location' | 'dim'>, rng: Generator) {
     super();
-    this.proj = new Linear(widthDim, featureDim, rng);
+    if (location !== 'adapter') return;
+    const proj = new Linear(widthDim, dim, rng);
     torch.noGrad(() => {
-      init.truncNormal_(this.proj.weight, 0.02, rng); // as the encoder's linear layers
-      this.proj.bias?.zero_();
+      init.truncNormal_(proj.weight, 0.02, rng); // as the encoder's linear layers
+      proj.bias?.zero_();
     });
+    this.proj = proj;
   }
 
   /** Registers are dropped: no objective reads them. */
-  forward(tokens: Tokens, ctx: ForwardContext): AdaptedTokens {
-    return { cls: this.proj.forward(tokens.cls, ctx), patches: this.proj.forward(tokens.patches, ctx) };
+  forward({ cls, patches }: Tokens, ctx: ForwardContext): AdaptedTokens {
+    return this.proj
+      ? { cls: this.proj.forward(cls, ctx), patches: this.proj.forward(patches, ctx) }
+      : { cls, patches };
   }
 }

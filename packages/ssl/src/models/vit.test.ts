@@ -8,6 +8,7 @@ import { Resnet18 } from './resnet.js';
 import { Vit, vitConfig } from './vit.js';
 import type { VitConfig } from './vit.js';
 
+const SPLIT = { location: 'adapter', dim: 7 } as const;
 const SMALL: VitConfig = {
   imagePx: 12,
   patchPx: 4,
@@ -182,7 +183,7 @@ describe('encodeViews', () => {
     torch.scope(() => {
       const options = { stem: 'small', variant: 'torchvision', zeroInitResidual: false } as const;
       const encoder = new Resnet18({ ...options, imagePx: 8, patchPx: 8 }, torch.generator(1));
-      const adapter = new Adapter(encoder.widthDim, 7, torch.generator(4));
+      const adapter = new Adapter(encoder.widthDim, SPLIT, torch.generator(4));
       const generator = torch.generator(5);
       const views = [1, 2].map((scale) => torch.randn([3, 3, 8, 8], { generator }).mul(scale));
       const ctx = evalContext('float32', true);
@@ -201,7 +202,7 @@ describe('encodeViews', () => {
   it('gives the tokens of separate passes, in order, with views of two sizes', () => {
     torch.scope(() => {
       const encoder = build(SMALL, 'vit_full');
-      const adapter = new Adapter(encoder.widthDim, 7, torch.generator(4));
+      const adapter = new Adapter(encoder.widthDim, SPLIT, torch.generator(4));
       const generator = torch.generator(5);
       const views = [12, 8, 12].map((px) => torch.randn([2, 3, px, px], { generator }));
       const together = encodeViews(
@@ -218,7 +219,7 @@ describe('encodeViews', () => {
   });
 
   it('leaves no tensor behind', () => {
-    const [encoder, adapter] = [build(SMALL), new Adapter(SMALL.widthDim, 7, torch.generator(4))];
+    const [encoder, adapter] = [build(SMALL), new Adapter(SMALL.widthDim, SPLIT, torch.generator(4))];
     const before = torch.memory.stats().liveTensors;
     torch.scope(
       () => encodeViews({ encoder, adapter }, [{ images: torch.ones([2, 3, 12, 12]) }], evalContext()).length,

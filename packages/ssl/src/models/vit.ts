@@ -11,6 +11,7 @@ import * as torch from '@halfway/torch';
 import { init, LayerNorm, Module, Parameter } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
+import { VIT_SIZES } from '../config/vitSizes.js';
 import { ConfigError } from '../errors.js';
 import { Block, NORM_EPS } from './block.js';
 import { type EncoderContext, runLayers } from './checkpointTape.js';
@@ -26,19 +27,9 @@ export interface VitConfig extends Omit<Config['model'], 'kind' | 'size' | 'patc
   readonly maskToken?: boolean;
 }
 
-type Shape = Pick<VitConfig, 'widthDim' | 'depth' | 'numHeads'>;
-
-// iBOT and DINOv2, vision_transformer.py; heads are 64 wide.
-const SIZES = {
-  tiny: { widthDim: 192, depth: 12, numHeads: 3 },
-  small: { widthDim: 384, depth: 12, numHeads: 6 },
-  base: { widthDim: 768, depth: 12, numHeads: 12 },
-  large: { widthDim: 1024, depth: 24, numHeads: 16 },
-} as const satisfies Record<Exclude<Config['model']['size'], 'custom'>, Shape>;
-
 /** The encoder's shape from the `model` section; named sizes fill in width, depth and heads. */
 export function vitConfig({ kind: _kind, size, patch, resnet: _resnet, ...options }: Config['model']): VitConfig {
-  return { ...options, patchPx: patch, ...(size !== 'custom' && SIZES[size]) };
+  return { ...options, patchPx: patch, ...(size !== 'custom' && VIT_SIZES[size]) };
 }
 
 /** An encoder of square images of any side that is a multiple of the patch. */

@@ -17,6 +17,15 @@ function linearWithRegression(change: Partial<RegressionOptions> = {}): Objectiv
 }
 
 describe('augselfLoss', () => {
+  it('says which shapes it needs', () => {
+    torch.scope(() => {
+      const d = torch.ones([3, 2]);
+      expect(() => augselfLoss(d, torch.ones([3, 1]), d)).toThrow(
+        'augselfLoss: must have three tensors [B, P] of one shape, got [3, 2], [3, 1], [3, 2]; give a row a pair of views',
+      );
+    });
+  });
+
   it('is the mean over both orders of the views of the squared error after tanh', () => {
     torch.scope(() => {
       const [forth, back, d] = [torch.tensor([[0.3], [-2]]), torch.tensor([[-0.1], [1]]), torch.tensor([[0.5], [-1]])];

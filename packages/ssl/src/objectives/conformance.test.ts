@@ -39,6 +39,13 @@ objectiveConformance('simclr, class token', {
     createObjective(smallConfig({}, { objective: 'simclr', simclr: { ...SMALL.simclr, pool: 'cls' } }), rng),
   figures: PAIR_FIGURES.simclr,
 });
+const ALL_FEATURES = { location: 'backbone', equivariantDim: 0 };
+for (const objective of ['vicreg', 'simclr'] as const) {
+  objectiveConformance(`${objective} of all features of the encoder`, {
+    make: (rng) => createObjective(smallConfig({}, { objective, split: ALL_FEATURES }), rng),
+    figures: PAIR_FIGURES[objective],
+  });
+}
 const CLS_FIGURES = ['clsOverUninformed', 'teacherEntropy', 'usedPrototypes'];
 const DISTILLATION_FIGURES = {
   dino: CLS_FIGURES,
@@ -53,6 +60,10 @@ for (const objective of DISTILLATIONS) {
     figures: DISTILLATION_FIGURES[objective],
   });
 }
+objectiveConformance('ibot as published: the head reads the encoder', {
+  make: (rng) => createObjective(smallConfig({}, { objective: 'ibot', split: ALL_FEATURES, ...WITH_LOCALS }), rng),
+  figures: DISTILLATION_FIGURES.ibot,
+});
 objectiveConformance('dino, local views, prototypes of length 1', {
   make: (rng) =>
     createObjective(
@@ -110,10 +121,15 @@ for (const target of TARGETS) {
   }
   objectiveConformance(`ibot + reconstruction of ${target} from the head's output`, {
     make: (rng) => {
-      const split = { location: 'head_output', dim: 6, equivariantDim: 8 };
+      const split = { location: 'head_output', equivariantDim: 8 };
       return createObjective(smallConfig({ target }, { objective: 'ibot', split, ...WITH_LOCALS }), rng);
     },
     figures: [...DISTILLATION_FIGURES.ibot, ...MASK_FIGURES.ibot, ...figures],
+  });
+  objectiveConformance(`vicreg + reconstruction of ${target} from the encoder's own features`, {
+    make: (rng) =>
+      createObjective(smallConfig({ target }, { split: { location: 'backbone', equivariantDim: 4 } }), rng),
+    figures: [...PAIR_FIGURES.vicreg, ...figures],
   });
   objectiveConformance(`vicreg + reconstruction of v2 by cross-attention, ${target}`, {
     make: (rng) =>

@@ -44,6 +44,26 @@ describe('dino', () => {
     });
   });
 
+  it("a ResNet's teacher tracks the statistics of its own batches in training, and only there", () => {
+    torch.scope(() => {
+      const model = { kind: 'resnet18', imagePx: 16, resnet: { stem: 'small' } };
+      const objective = dino(config({}, { model, numLocal: 0 }), torch.generator(0));
+      const teacher = present(objective.teacher).network;
+      const tracked = (): number => present(teacher.stateDict().get('encoder.bn1.num_batches_tracked')).item();
+      const forward = (train: boolean): void => {
+        const params = stepParams(objective);
+        objective.forward(objectiveBatch(objective), params, objective.initialState(), evalContext('float32', train));
+      };
+      forward(false);
+      expect(tracked()).toBe(0);
+      forward(true);
+      expect(tracked()).toBe(2); // its two views, one after the other
+      const own = present(objective.network.stateDict().get('encoder.bn1.running_mean'));
+      // Equal weights and views, equal statistics.
+      expect(present(teacher.stateDict().get('encoder.bn1.running_mean')).toBytes()).toEqual(own.toBytes());
+    });
+  });
+
   it("says nothing at first: the loss starts near ln K, and so does the teacher's entropy", () => {
     torch.scope(() => {
       const large = { prototypes: 512, bottleneckDim: 64, teacherTemp: { temps: [1, 1] } };
@@ -78,7 +98,7 @@ describe('dino', () => {
 
   it('names a split that leaves nothing', () => {
     expect(() => dino(config({}, { split: { dim: 10, equivariantDim: 10 } }), torch.generator(0))).toThrow(
-      'split.equivariantDim: must lie between 1 and split.dim - 1',
+      'split.equivariantDim: must lie between 0 and 9, got 10 of 10 features; use 5',
     );
   });
 });

@@ -7,9 +7,9 @@ import type { Generator, Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
-import { invariantDim } from '../config/invariantDim.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import type { View, ViewRequest } from '../data/batch.js';
 import { ConfigError } from '../errors.js';
 import { Adapter } from '../models/adapter.js';
@@ -73,16 +73,17 @@ export class DinoNetwork extends Module {
   readonly patchHead: DinoHead | undefined;
 
   constructor(
-    { model, split }: StudentConfig,
+    config: Pick<StudentConfig, 'model' | 'split'>,
     { maskToken, head, patchHead }: { readonly maskToken: boolean } & HeadShapes,
     rng: Generator,
   ) {
     super();
-    if (split.location === 'adapter') expectSplit(split.dim, split.equivariantDim);
-    const inputDim = invariantDim(split);
+    const { model, split } = config;
+    const { featureDim, invariantDim: inputDim } = splitDims(config);
+    if (split.location !== 'head_output') expectSplit(featureDim, split.equivariantDim);
     const equivariantDim = split.location === 'head_output' ? split.equivariantDim : 0; // of the head that patches go through
     this.encoder = createEncoder(model, rng, { maskToken });
-    this.adapter = new Adapter(this.encoder.widthDim, split.dim, rng);
+    this.adapter = new Adapter(this.encoder.widthDim, split, rng);
     this.head = new DinoHead({ ...head, inputDim, equivariantDim: patchHead ? 0 : equivariantDim }, rng);
     this.patchHead = patchHead && new DinoHead({ ...patchHead, inputDim, equivariantDim }, rng);
   }
@@ -106,6 +107,7 @@ export class DinoNetwork extends Module {
     const head = this.patchHead ?? this.head;
     switch (split.location) {
       case 'adapter':
+      case 'backbone':
         return splitTokens(tokens, split);
       case 'head_output':
         return {
@@ -169,7 +171,8 @@ export function distillation(
   teacher.loadStateDict(student.stateDict(), { strict: false }); // the student's mask token has no counterpart
   const teacherSight = (views: readonly View[], ctx: ForwardContext): Sight => {
     const whole = views.slice(0, NUM_GLOBAL).map(({ images, teacherImages }) => ({ images: teacherImages ?? images }));
-    return teacher.see(whole, split, { ...ctx, train: false });
+    // Nothing is dropped in a teacher, but its batch norm has the statistics of its own batches and tracks them, as in DINO.
+    return teacher.see(whole, split, teacher.encoder.mixesImages ? ctx : { ...ctx, train: false });
   };
   return {
     base: {

@@ -5,6 +5,7 @@
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
+import { expectPairs } from './expectPairs.js';
 
 /**
  * Mean over the 2B embeddings of -log( exp(s(z, z+) / T) / sum over the 2B - 1 others of exp(s(z, z') / T) ), where s is the cosine and
@@ -17,13 +18,8 @@ import * as torch from '@halfway/torch';
  * @throws RangeError unless x and y have one shape and B is at least 2
  */
 export function ntXentLoss(x: Tensor, y: Tensor, temperature: number): Tensor {
+  expectPairs('ntXentLoss', x, y);
   const [batch = 0] = x.shape;
-  if (x.shape.join() !== y.shape.join() || x.rank !== 2 || batch < 2) {
-    throw new RangeError(
-      `ntXentLoss: must have two tensors [B, E] of one shape with B at least 2, got [${x.shape.join(', ')}] and [${y.shape.join(', ')}]; ` +
-        'give the embeddings of both views, a row an image',
-    );
-  }
   return torch.scope(() => {
     const z = torch.cat([unit(x), unit(y)]); // [2B, E]
     const logits = z.matmul(z.t()).div(temperature); // [2B, 2B]

@@ -5,7 +5,7 @@ import { evalContext, expectGradient, present } from '../models/fixture.case.js'
 import { createObjective } from './create.js';
 import { randomBatch, stepParams } from './objective.case.js';
 import { expectOneBatch, smallConfig } from './reference.case.js';
-import { sie, sieTerms } from './sie.js';
+import { sie, sieLoss, sieTerms } from './sie.js';
 import type { SieTerms } from './sie.js';
 import { covariance, variance } from './vicreg.js';
 import { wave } from './wave.case.js';
@@ -45,6 +45,26 @@ function termsFrom(tensors: readonly Tensor[]): SieTerms {
     present(predicted),
   );
 }
+
+describe('sieLoss', () => {
+  it('is the weighted sum of the terms, and says which shapes it needs', () => {
+    torch.scope(() => {
+      const [x, y, xEqui, yEqui, predicted] = embeddings();
+      const views = [
+        { invariant: present(x), equivariant: present(xEqui) },
+        { invariant: present(y), equivariant: present(yEqui) },
+      ] as const;
+      const weights = { invariance: 10, equivariance: 4.5, variance: 9, covariance: 2, predictionVariance: 3 };
+      const terms = sieTerms(...views, present(predicted));
+      const names = Object.keys(weights) as (keyof SieTerms)[];
+      const sum = names.reduce((total, name) => total + weights[name] * terms[name].item(), 0);
+      expect(sieLoss(...views, present(predicted), weights).item()).toBeCloseTo(sum, 10);
+      expect(() => sieLoss(...views, torch.ones([5, 3]), weights)).toThrow(
+        'sieLoss: must have two tensors [B, E] of one shape with B at least 2, got [5, 3] and [5, 2]',
+      );
+    });
+  });
+});
 
 describe('sieTerms', () => {
   it('regularizes both parts together: what repeats in the other part counts', () => {
@@ -153,6 +173,6 @@ describe('sie', () => {
 
   it('names a split that leaves nothing', () => {
     const config = smallConfig({ ...section(), split: { dim: 10, equivariantDim: 10 } });
-    expect(() => sie(config, torch.generator(0))).toThrow('split.equivariantDim: must lie between 1 and split.dim - 1');
+    expect(() => sie(config, torch.generator(0))).toThrow('split.equivariantDim: must lie between 1 and 9');
   });
 });

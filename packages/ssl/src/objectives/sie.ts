@@ -12,6 +12,7 @@ import type { Generator, Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import type { Encoder } from '../models/encoder.js';
@@ -20,9 +21,10 @@ import { Hypernetwork } from '../models/hypernetwork.js';
 import { pairOf } from '../pairs.js';
 import { createTransformation } from '../transforms/createTransformation.js';
 import { scaledTheta } from '../transforms/scaledTheta.js';
+import { expectPairs } from './expectPairs.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
-import { expectAdapterSplit } from './split.js';
+import { expectTokenSplit } from './split.js';
 import { pathOf } from './transformedPair.js';
 import { covariance, invariance, LARGEST_VARIANCE_TERM, variance } from './vicreg.js';
 
@@ -57,6 +59,30 @@ export function sieTerms(x: SieEmbeddings, y: SieEmbeddings, predicted: Tensor):
   };
 }
 
+/** Factors of the five terms; those of SIE, in its README: 10, 4.5, 10, 1, and for `predictionVariance` 10, or 0 in SIENoVar. */
+export type SieWeights = Readonly<Record<keyof SieTerms, number>>;
+
+/**
+ * The five terms of `sieTerms`, each times its weight, summed: f32 []. Variance and covariance are those of the batch: the loss of a batch
+ * is not the mean of the losses of its parts.
+ * @param x embeddings of the first views
+ * @param y those of the second views, g_theta of the same images
+ * @param predicted y's equivariant embeddings as they follow from x's and theta, f32 [B, E]
+ * @throws RangeError unless what is compared has one shape and B is at least 2
+ */
+export function sieLoss(x: SieEmbeddings, y: SieEmbeddings, predicted: Tensor, weights: SieWeights): Tensor {
+  expectPairs('sieLoss', x.invariant, y.invariant);
+  expectPairs('sieLoss', x.equivariant, y.equivariant);
+  expectPairs('sieLoss', predicted, y.equivariant);
+  const terms = sieTerms(x, y, predicted);
+  return terms.invariance
+    .mul(weights.invariance)
+    .add(terms.equivariance.mul(weights.equivariance))
+    .add(terms.variance.mul(weights.variance))
+    .add(terms.covariance.mul(weights.covariance))
+    .add(terms.predictionVariance.mul(weights.predictionVariance));
+}
+
 /** The sections of the configuration that SIE reads. */
 export type SieConfig = Pick<Config, 'model' | 'split' | 'transform' | 'sie'>;
 
@@ -68,21 +94,23 @@ class SieNetwork extends Module {
   readonly equivariantExpander: Expander;
   readonly predictor: Hypernetwork;
 
-  constructor({ model, split, sie }: SieConfig, codeDim: number, rng: Generator) {
+  constructor(config: SieConfig, codeDim: number, rng: Generator) {
     super();
+    const { model, split, sie } = config;
+    const { featureDim, invariantDim } = splitDims(config);
     // Each expander has the share of the widths that its part has of the features.
     const expander = (partDim: number): Expander =>
       new Expander(
         partDim,
-        sie.expander.map((width) => Math.max(1, Math.round((width * partDim) / split.dim))),
+        sie.expander.map((width) => Math.max(1, Math.round((width * partDim) / featureDim))),
         rng,
       );
     this.encoder = createEncoder(model, rng);
-    this.adapter = new Adapter(this.encoder.widthDim, split.dim, rng);
-    this.invariantExpander = expander(split.dim - split.equivariantDim);
+    this.adapter = new Adapter(this.encoder.widthDim, split, rng);
+    this.invariantExpander = expander(invariantDim);
     this.equivariantExpander = expander(split.equivariantDim);
-    const featureDim = this.equivariantExpander.linears.at(-1)?.weight.shape[0] ?? 0;
-    this.predictor = new Hypernetwork(featureDim, codeDim, sie.predictor === 'deep' ? 2 : 0, rng);
+    const embeddingDim = this.equivariantExpander.linears.at(-1)?.weight.shape[0] ?? 0;
+    this.predictor = new Hypernetwork(embeddingDim, codeDim, sie.predictor === 'deep' ? 2 : 0, rng);
   }
 }
 
@@ -92,7 +120,7 @@ class SieNetwork extends Module {
  * Throws ConfigError when the split or the encoder's shape cannot be.
  */
 export function sie(config: SieConfig, rng: Generator): Objective {
-  expectAdapterSplit(config.split);
+  expectTokenSplit(config, 1);
   const { target, fill, pool, regularizePrediction, ...weights } = config.sie;
   const transformation = createTransformation(target, config.transform, config.model.imagePx);
   const { parameters } = transformation;

@@ -7,6 +7,7 @@
 import type { Generator } from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import type { Encoder } from '../models/encoder.js';
@@ -15,7 +16,7 @@ import { pairOf } from '../pairs.js';
 import { ntXentLoss } from './ntXent.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
-import { expectAdapterSplit } from './split.js';
+import { expectTokenSplit } from './split.js';
 
 /** The sections of the configuration that SimCLR reads. */
 export type SimclrConfig = Pick<Config, 'model' | 'split' | 'simclr'>;
@@ -26,11 +27,11 @@ class SimclrNetwork extends Module {
   readonly adapter: Adapter;
   readonly projector: Expander;
 
-  constructor({ model, split, simclr }: SimclrConfig, rng: Generator) {
+  constructor(config: SimclrConfig, rng: Generator) {
     super();
-    this.encoder = createEncoder(model, rng);
-    this.adapter = new Adapter(this.encoder.widthDim, split.dim, rng);
-    this.projector = new Expander(split.dim - split.equivariantDim, simclr.projector, rng);
+    this.encoder = createEncoder(config.model, rng);
+    this.adapter = new Adapter(this.encoder.widthDim, config.split, rng);
+    this.projector = new Expander(splitDims(config).invariantDim, config.simclr.projector, rng);
   }
 }
 
@@ -39,7 +40,7 @@ class SimclrNetwork extends Module {
  * Throws ConfigError when the split or the encoder's shape cannot be.
  */
 export function simclr(config: SimclrConfig, rng: Generator): Objective {
-  expectAdapterSplit(config.split);
+  expectTokenSplit(config);
   const { pool, temperature } = config.simclr;
   const network = new SimclrNetwork(config, rng);
   return pairObjective(config, {

@@ -1,11 +1,12 @@
 /**
- * The split of features into an invariant and an equivariant part (paper section 3; recipes E.5-1, E.5-2): of the adapter's tokens, or
- * (dinoNetwork.ts) all of those and further outputs of the head that reads them.
+ * The split of features into an invariant and an equivariant part (paper section 3; recipes E.5-1, E.5-2): of the adapter's tokens or the
+ * encoder's own, or (dinoNetwork.ts) all of those and further outputs of the head that reads them.
  *
  * B images, N patches, D = D_inv + D_equi features.
  */
 import type { Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import { ConfigError } from '../errors.js';
 import type { AdaptedTokens } from '../models/adapter.js';
 import { pairOf } from '../pairs.js';
@@ -28,8 +29,8 @@ export interface SplitConfig {
 }
 
 /**
- * Tokens [..., D] cut on the last axis, without a copy. With D_equi = D the invariant part is empty, which is an error.
- * Throws ConfigError unless 0 < D_equi < D.
+ * Tokens [..., D] cut on the last axis, without a copy. With D_equi = 0 the equivariant part is empty: nothing may read it.
+ * Throws ConfigError unless 0 <= D_equi < D.
  */
 export function splitTokens(tokens: AdaptedTokens, { equivariantDim, equiFirst }: SplitConfig): SplitTokens {
   const featureDim = tokens.cls.shape.at(-1) ?? 0;
@@ -58,26 +59,28 @@ export function equivariantPatches(
 }
 
 /**
- * Throws ConfigError unless the features are split at the adapter and both parts hold at least one: for objectives whose heads see one
- * vector an image, and have no features of patches to split.
+ * For objectives whose heads see one vector an image, and have no features of patches: throws ConfigError for a split by the head, and for
+ * parts that cannot be.
+ * @param smallest features of the equivariant part: 1 where the objective reads it
  */
-export function expectAdapterSplit({ location, dim, equivariantDim }: Config['split']): void {
-  if (location !== 'adapter') {
+export function expectTokenSplit(config: Pick<Config, 'model' | 'split'>, smallest: 0 | 1 = 0): void {
+  const { location, equivariantDim } = config.split;
+  if (location === 'head_output') {
     throw new ConfigError(
       `split.location: needs an objective with prototypes, whose head gives features of every patch, got ${location} for one without; ` +
-        'use adapter, or dino, ibot or dinov2',
+        'use adapter or backbone, or dino, ibot or dinov2',
       'split.location',
     );
   }
-  expectSplit(dim, equivariantDim);
+  expectSplit(splitDims(config).featureDim, equivariantDim, smallest);
 }
 
-/** Throws ConfigError unless both parts of the split hold at least one feature. */
-export function expectSplit(featureDim: number, equivariantDim: number): void {
-  if (equivariantDim > 0 && equivariantDim < featureDim) return;
+/** Throws ConfigError unless the invariant part holds a feature, and the equivariant part at least `smallest`. */
+export function expectSplit(featureDim: number, equivariantDim: number, smallest: 0 | 1 = 0): void {
+  if (equivariantDim >= smallest && equivariantDim < featureDim) return;
   throw new ConfigError(
-    `split.equivariantDim: must lie between 1 and split.dim - 1, got ${equivariantDim} of ${featureDim}; ` +
-      `use ${Math.max(1, Math.floor(featureDim / 2))} or raise split.dim`,
+    `split.equivariantDim: must lie between ${smallest} and ${featureDim - 1}, got ${equivariantDim} of ${featureDim} features; ` +
+      `use ${Math.max(1, Math.floor(featureDim / 2))}`,
     'split.equivariantDim',
   );
 }

@@ -124,7 +124,7 @@ describe('vicreg objective', () => {
   it('names a split that leaves nothing', () => {
     for (const equivariantDim of [10, 11]) {
       expect(() => vicreg(config({}, { equivariantDim }), torch.generator(0))).toThrow(
-        `split.equivariantDim: must lie between 1 and split.dim - 1, got ${equivariantDim} of 10; use 5 or raise split.dim`,
+        `split.equivariantDim: must lie between 0 and 9, got ${equivariantDim} of 10 features; use 5`,
       );
     }
   });
@@ -136,6 +136,17 @@ describe('the split', () => {
       const wanted = configSchema.parse({ objective, split: { location: 'head_output' } });
       expect(() => createObjective(wanted, torch.generator(0))).toThrow(
         'split.location: needs an objective with prototypes, whose head gives features of every patch, got head_output for one without; use',
+      );
+    }
+  });
+});
+
+describe('a split without an equivariant part', () => {
+  it('is an error for who reads that part', () => {
+    const split = { dim: 12, equivariantDim: 0 };
+    for (const sections of [{ objective: 'sie' }, { objective: 'vicreg', vicreg: { regularizeEqui: true } }]) {
+      expect(() => createObjective(configSchema.parse({ ...sections, split }), torch.generator(0))).toThrow(
+        'split.equivariantDim: must lie between 1 and 11, got 0 of 12 features; use 6',
       );
     }
   });

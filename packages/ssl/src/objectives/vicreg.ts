@@ -7,14 +7,16 @@
 import type { Generator, Tensor } from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import type { Encoder } from '../models/encoder.js';
 import { Expander } from '../models/expander.js';
 import { pairOf } from '../pairs.js';
+import { expectPairs } from './expectPairs.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
-import { expectAdapterSplit } from './split.js';
+import { expectTokenSplit } from './split.js';
 import type { SplitTokens } from './split.js';
 
 // Inside the square root of the variance term. Source: main_vicreg.py; the paper's 1e-4.
@@ -73,13 +75,7 @@ export type VicregWeights = Readonly<Record<keyof VicregTerms, number>>;
  * @throws RangeError unless x and y have one shape and B is at least 2
  */
 export function vicregLoss(x: Tensor, y: Tensor, weights: VicregWeights): Tensor {
-  const [batch = 0] = x.shape;
-  if (x.shape.join() !== y.shape.join() || x.rank !== 2 || batch < 2) {
-    throw new RangeError(
-      `vicregLoss: must have two tensors [B, E] of one shape with B at least 2, got [${x.shape.join(', ')}] and [${y.shape.join(', ')}]; ` +
-        'give the embeddings of both views, a row an image',
-    );
-  }
+  expectPairs('vicregLoss', x, y);
   const terms = vicregTerms(x, y);
   return terms.invariance
     .mul(weights.invariance)
@@ -95,10 +91,9 @@ class VicregNetwork extends Module {
 
   constructor(config: VicregConfig, rng: Generator) {
     super();
-    const { dim, equivariantDim } = config.split;
     this.encoder = createEncoder(config.model, rng);
-    this.adapter = new Adapter(this.encoder.widthDim, dim, rng);
-    this.expander = new Expander(dim - equivariantDim, config.vicreg.expander, rng);
+    this.adapter = new Adapter(this.encoder.widthDim, config.split, rng);
+    this.expander = new Expander(splitDims(config).invariantDim, config.vicreg.expander, rng);
   }
 }
 
@@ -111,8 +106,8 @@ export type VicregConfig = Pick<Config, 'model' | 'split' | 'vicreg'>;
  * Throws ConfigError when the split or the encoder's shape cannot be.
  */
 export function vicreg(config: VicregConfig, rng: Generator): Objective {
-  expectAdapterSplit(config.split);
   const { pool, regularizeEqui, ...weights } = config.vicreg;
+  expectTokenSplit(config, regularizeEqui ? 1 : 0);
   const network = new VicregNetwork(config, rng);
   return pairObjective(config, {
     network,

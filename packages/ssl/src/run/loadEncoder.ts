@@ -73,7 +73,7 @@ export function disposeNetwork({ encoder, adapter }: FrozenNetwork): void {
 function drawn(config: Config, seed: number): FrozenNetwork {
   const rng = generator(seed);
   const encoder = createEncoder(config.model, rng);
-  const adapter = new Adapter(encoder.widthDim, config.split.dim, rng);
+  const adapter = new Adapter(encoder.widthDim, config.split, rng);
   rng.dispose();
   return { encoder, adapter, config };
 }

@@ -1,8 +1,8 @@
 /** What follows from a configuration: the numbers that it does not say and that the run will have. */
 import { generator } from '@halfway/torch';
-import { invariantDim } from '../config/invariantDim.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import type { LoadedWeights } from '../interop/loadWeights.js';
 import { createObjective } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
@@ -49,7 +49,7 @@ interface Circumstances extends Pick<DerivedValues, 'numPhotos' | 'computeDtype'
  * @throws ConfigError, and DataError for weights that do not fit
  */
 export function derivedValues(config: Config, { numPhotos, computeDtype, weights }: Circumstances): DerivedValues {
-  const { model, split, train, init } = config;
+  const { model, train, init } = config;
   const gridPatches = model.imagePx / patchPx(model);
   const imagesSeen = train.steps * imagesPerStep(config);
   return {
@@ -67,7 +67,7 @@ export function derivedValues(config: Config, { numPhotos, computeDtype, weights
     epochs: imagesSeen / numPhotos,
     gridPatches,
     tokens: gridPatches ** 2 + 1 + (model.kind === 'vit' ? model.numRegisters : 0),
-    invariantDim: invariantDim(split),
+    invariantDim: splitDims(config).invariantDim,
     computeDtype,
     ...ofObjective(config, computeDtype, weights),
   };

@@ -43,9 +43,16 @@ describe('stepParams', () => {
 
   it('scales the learning rate by the batch only where asked', () => {
     expect(peakLr(tinyConfig('optim.lr=0.1', 'train.batch=64'))).toBe(0.1);
-    expect(peakLr(tinyConfig('optim.lr=0.1', 'optim.lrPer256=true', 'train.batch=64'))).toBeCloseTo(0.025, 12);
-    const fourBatches = tinyConfig('optim.lr=0.1', 'optim.lrPer256=true', 'train.batch=64', 'optim.accumulate=4');
+    expect(peakLr(tinyConfig('optim.lr=0.1', 'optim.lrScaling=linear_256', 'train.batch=64'))).toBeCloseTo(0.025, 12);
+    const fourBatches = tinyConfig(
+      'optim.lr=0.1',
+      'optim.lrScaling=linear_256',
+      'train.batch=64',
+      'optim.accumulate=4',
+    );
     expect(peakLr(fourBatches)).toBeCloseTo(0.1, 12);
+    const square = tinyConfig('optim.lr=0.004', 'optim.lrScaling=sqrt_1024', 'train.batch=2048');
+    expect(peakLr(square)).toBeCloseTo(0.0056568542, 10); // J.4-13
   });
 
   it('has every number of a step: rate, clip, and the weight of each term', () => {

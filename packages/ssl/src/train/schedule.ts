@@ -21,10 +21,20 @@ export function imagesPerStep({ optim, train }: Config): number {
   return optim.accumulate * train.batch;
 }
 
-/** Peak learning rate: `optim.lr`, or `optim.lr * imagesPerStep / 256` with `optim.lrPer256`. */
+/** Peak learning rate: `optim.lr` times what `optim.lrScaling` makes of the images of a step. */
 export function peakLr(config: Config): number {
-  const { lr, lrPer256 } = config.optim;
-  return lrPer256 ? (lr * imagesPerStep(config)) / 256 : lr;
+  const { lr, lrScaling } = config.optim;
+  const images = imagesPerStep(config);
+  switch (lrScaling) {
+    case 'none':
+      return lr;
+    case 'linear_256':
+      return (lr * images) / 256;
+    case 'sqrt_1024':
+      return lr * Math.sqrt(images / 1024);
+    default:
+      return lrScaling satisfies never;
+  }
 }
 
 /** Steps with a rising learning rate; a share of the run, so that another length keeps its shape. */

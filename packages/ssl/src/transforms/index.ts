@@ -11,6 +11,8 @@ export { uniformStream } from './philox.js';
 export { denormalize, normalize } from './pixels.js';
 export { rotation } from './rotation.js';
 export { sampleThetas } from './sampleThetas.js';
+export { scaledTheta } from './scaledTheta.js';
 export { se2 } from './se2.js';
+export { sequence } from './sequence.js';
 export type { Fill, ParameterSpec, Transformation, UniformDraw } from './transformation.js';
 export { translation, type TranslationConfig } from './translation.js';

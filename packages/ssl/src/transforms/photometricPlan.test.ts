@@ -48,6 +48,14 @@ describe('planPhotometric', () => {
       expect(Math.abs(count - expectedCount)).toBeLessThan(5 * Math.sqrt(expectedCount));
   });
 
+  it("ends the kernel of the blur where it is told: DINOv2's of 9 pixels, scaled like sigma", () => {
+    const radii = [224, 112, 32].map((modelPx) => {
+      const plans = plansOf({ blurKernelPx: 9 }, 0, modelPx);
+      return [...new Set(plans.flatMap(({ blur }) => (blur ? [blur.radiusPx] : [])))];
+    });
+    expect(radii).toEqual([[4], [2], [1]]);
+  });
+
   it('scales the blur to the view, with the radius of the largest sigma, and leaves out what nobody can see', () => {
     for (const [sizePx, radiusPx] of [
       [224, 6],

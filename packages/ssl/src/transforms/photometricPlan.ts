@@ -19,7 +19,7 @@ export interface JitterPlan {
 /** A Gaussian blur in pixels of the view. */
 export interface BlurPlan {
   readonly sigmaPx: number;
-  /** That of the largest sigma of the range: the same for all images of a batch (of several the largest is used). */
+  /** The same for all images of a batch (of several the largest is used). */
   readonly radiusPx: number;
 }
 
@@ -45,7 +45,7 @@ export function globalOdds({ blurProb, solarizeProb }: Config['augment'], view: 
 
 const UNCHANGED: PhotometricPlan = { isFlipped: false, isGray: false, isSolarized: false };
 
-// The size at which the sigma of the blur is stated.
+// The size of the model's views at which the blur's pixels are stated.
 const PAPER_VIEW_PX = 224;
 // Below it a neighbour weighs less than 2e-4 and a blur moves no pixel by half of one of 256 levels: it is left out.
 const SMALLEST_SIGMA_PX = 0.24;
@@ -55,20 +55,20 @@ const SMALLEST_SIGMA_PX = 0.24;
  * preset and the outcome, so that two runs that differ in one probability share every other draw.
  *
  * @param odds of the view
- * @param sizePx side of the view, to which sigma is scaled, also where a larger canvas is augmented
+ * @param modelPx side of the model's views, to which the blur is scaled: that of a local crop is as large, in pixels
  */
 export function planPhotometric(
   draw: UniformDraw,
   augment: Config['augment'],
   odds: ViewOdds,
-  sizePx: number,
+  modelPx: number,
 ): PhotometricPlan {
   const isFlipped = draw() < augment.flipProb;
   const isJittered = draw() < augment.jitterProb;
   const jitter = drawJitter(draw, augment);
   const isGray = draw() < augment.grayProb;
   const isBlurred = draw() < odds.blurProb;
-  const blur = drawBlur(draw, augment.blurSigmaPx, sizePx);
+  const blur = drawBlur(draw, augment, modelPx);
   const isSolarized = draw() < odds.solarizeProb;
   switch (augment.preset) {
     case 'none':
@@ -106,7 +106,13 @@ function drawJitter(draw: UniformDraw, ranges: JitterRanges): JitterPlan {
   return { order: order.filter((op) => ranges[op] > 0), amount };
 }
 
-function drawBlur(draw: UniformDraw, [low, high]: readonly [number, number], sizePx: number): BlurPlan {
-  const scale = sizePx / PAPER_VIEW_PX;
-  return { sigmaPx: (low + (high - low) * draw()) * scale, radiusPx: blurRadiusPx(high * scale) };
+type BlurRanges = Pick<Config['augment'], 'blurSigmaPx' | 'blurKernelPx'>;
+
+/** Sigma from U(low, high): 1 draw. */
+function drawBlur(draw: UniformDraw, { blurSigmaPx, blurKernelPx }: BlurRanges, modelPx: number): BlurPlan {
+  const scale = modelPx / PAPER_VIEW_PX;
+  const [low, high] = blurSigmaPx;
+  const kernelRadiusPx = Math.max(1, Math.round(((blurKernelPx - 1) / 2) * scale));
+  const radiusPx = blurKernelPx === 0 ? blurRadiusPx(high * scale) : kernelRadiusPx;
+  return { sigmaPx: (low + (high - low) * draw()) * scale, radiusPx };
 }

@@ -2,7 +2,6 @@
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as torch from '@halfway/torch';
-import { loadSafetensors } from '@halfway/torch/io';
 import { describe, expect, it } from 'vitest';
 import { readConfigFile } from '../config/recipe.js';
 import type { Config } from '../config/schema.js';
@@ -12,6 +11,7 @@ import { startWeights } from '../interop/startWeights.js';
 import { present } from '../models/fixture.case.js';
 import type { FeatureFigure, InitReport } from '../protocol/init.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
+import { bytesOf, learnedIn } from './pretrain.case.js';
 import { type FeatureJudge, pretrain, type PretrainOptions } from './pretrain.js';
 import { startFrom, verdictText } from './start.js';
 import { createTrainState } from './state.js';
@@ -45,30 +45,6 @@ const judge: FeatureJudge = {
 /** The encoder at a checkpoint, as bytes by name; the teacher's with `teacher.` before it. */
 function encoderAt(out: string, step: number, of: '' | 'teacher.' = ''): Record<string, string> {
   return bytesOf(join(out, 'checkpoints', `step-${step}`, 'model.safetensors'), `${of}encoder.`);
-}
-
-function bytesOf(path: string, prefix: string): Record<string, string> {
-  const { tensors } = loadSafetensors(path);
-  const entries = [...tensors].filter(([name]) => name.startsWith(prefix));
-  const bytes = entries.map(([name, tensor]) => [
-    name.slice(prefix.length),
-    Buffer.from(tensor.toBytes()).toString('hex'),
-  ]);
-  for (const tensor of tensors.values()) tensor.dispose();
-  return Object.fromEntries(bytes) as Record<string, string>;
-}
-
-function learnedIn(out: string): object[] {
-  const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => {
-    const {
-      imagesPerSecond: _rate,
-      dataWaitMs: _wait,
-      stepMs: _ms,
-      ...learned
-    } = JSON.parse(line) as Record<string, number>;
-    return learned;
-  });
 }
 
 /** A file of weights of the tiny encoder: the export of a run. */

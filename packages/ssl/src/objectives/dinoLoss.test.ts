@@ -43,6 +43,14 @@ describe('dinoLoss', () => {
     });
   });
 
+  it('of one pair is the mean of its images: the closed-form golden number (J.4-3)', () => {
+    torch.scope(() => {
+      const targets = centeredTargets(wave(Math.sin, 2, 4), wave(Math.sin, 1, 4).mul(0.1), 0.04);
+      const views = torch.stack([wave(Math.sin, 2, 4), wave(Math.cos, 2, 4)]); // the teacher saw the first
+      expect(dinoLoss(views, targets.unsqueeze(0), 0.1).item()).toBeCloseTo(9.5169212597, 9);
+    });
+  });
+
   it('has the gradient of its differences', () => {
     torch.scope(() => {
       const p = teacher();

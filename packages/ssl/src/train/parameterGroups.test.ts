@@ -6,10 +6,16 @@ import { clippedTogether, parameterGroups } from './parameterGroups.js';
 
 class Encoder extends Module {
   readonly clsToken = new Parameter(torch.zeros([1, 1, 2]));
+  readonly maskToken = new Parameter(torch.zeros([1, 2]));
   readonly posEmbed = new Parameter(torch.zeros([1, 5, 2]));
   readonly patchEmbed = new Linear(3, 2, torch.generator(0));
-  readonly blocks = [new Linear(2, 2, torch.generator(0)), new Linear(2, 2, torch.generator(0))];
+  readonly blocks: readonly Linear[];
   readonly norm = new LayerNorm(2);
+
+  constructor(depth: number) {
+    super();
+    this.blocks = Array.from({ length: depth }, () => new Linear(2, 2, torch.generator(0)));
+  }
 }
 
 class Head extends Module {
@@ -18,14 +24,25 @@ class Head extends Module {
 }
 
 class Network extends Module {
-  readonly encoder = new Encoder();
+  readonly encoder: Encoder;
   readonly head = new Head();
   readonly decoders = [new Linear(2, 2, torch.generator(0))];
+
+  constructor(depth = 2) {
+    super();
+    this.encoder = new Encoder(depth);
+  }
 }
 
 /** Group of each parameter, with its factors on weight decay and learning rate. */
-function groupsOf(...settings: string[]): Record<string, readonly [group: string, decay: number, lrScale: number]> {
-  const network = new Network();
+function groupsOf(...settings: string[]): ReturnType<typeof groupsIn> {
+  return groupsIn(new Network(), ...settings);
+}
+
+function groupsIn(
+  network: Network,
+  ...settings: string[]
+): Record<string, readonly [group: string, decay: number, lrScale: number]> {
   const groups = parameterGroups(network, tinyConfig(...settings));
   return Object.fromEntries(
     network.namedParameters().map(([name, parameter]) => {
@@ -41,6 +58,7 @@ describe('parameterGroups', () => {
     torch.scope(() => {
       expect(groupsOf('decoder.lrMult=3')).toEqual({
         'encoder.cls_token': ['network.plain', 0, 1],
+        'encoder.mask_token': ['network.plain', 0, 1],
         'encoder.pos_embed': ['network.plain', 0, 1],
         'encoder.patch_embed.weight': ['network.decay', 1, 1],
         'encoder.patch_embed.bias': ['network.plain', 0, 1],
@@ -83,6 +101,17 @@ describe('parameterGroups', () => {
     });
   });
 
+  it("gives the 24 blocks of DINOv2's ViT-L the closed-form golden numbers (J.4-13)", () => {
+    torch.scope(() => {
+      const groups = groupsIn(new Network(24), 'optim.layerDecay=0.9', 'optim.patchEmbedLrMult=0.2');
+      const scale = (name: string): number => groups[`encoder.${name}`]?.[2] ?? NaN;
+      for (const name of ['pos_embed', 'cls_token', 'mask_token']) expect(scale(name)).toBeCloseTo(0.0717897988, 10);
+      expect(scale('patch_embed.weight')).toBeCloseTo(0.0143579598, 10);
+      expect(scale('blocks.0.weight')).toBeCloseTo(0.0797664431, 10);
+      expect(scale('blocks.23.weight')).toBeCloseTo(0.9, 10);
+    });
+  });
+
   it('sets an encoder from weights apart, whose rate is its own, whatever its layers have', () => {
     torch.scope(() => {
       const groups = groupsOf('init.file=weights.pth');
@@ -114,9 +143,9 @@ describe('clippedTogether', () => {
       const network = new Network();
       const sizes = (over: 'network' | 'module' | 'parameter'): number[] =>
         clippedTogether(network, over).map(({ length }) => length);
-      expect(sizes('network')).toEqual([15]);
-      expect(sizes('module')).toEqual([10, 3, 2]);
-      expect(sizes('parameter')).toEqual(Array.from({ length: 15 }, () => 1));
+      expect(sizes('network')).toEqual([16]);
+      expect(sizes('module')).toEqual([11, 3, 2]);
+      expect(sizes('parameter')).toEqual(Array.from({ length: 16 }, () => 1));
     });
   });
 });

@@ -44,6 +44,21 @@ describe('clipping', () => {
     });
   });
 
+  it.each([
+    ['common', clipGradNorm],
+    ['own', clipEachGradNorm],
+  ])('to a %s norm of 3 halves a gradient of norm 6, but for 1e-6: 0.4999999166668', (_, clip) => {
+    scope(() => {
+      const parameter = zeros([3]).requiresGrad_();
+      parameter.grad = tensor([2, 4, -4]);
+      clip([parameter], 3);
+      // float32 rounds the factor to 3e-8; without the 1e-6 it is 8e-8 away.
+      for (const [i, before] of [2, 4, -4].entries()) {
+        expect(parameter.grad.select(0, i).item() / before).toBeCloseTo(0.4999999166668, 7);
+      }
+    });
+  });
+
   it('to a value equals PyTorch, and keeps NaN', () => {
     scope(() => {
       const parameters = parametersWithGradients();

@@ -1,6 +1,7 @@
 import { cat, fromBytes, memory, scope, type Tensor } from '@halfway/torch';
 import { expectClose } from '@halfway/torch/testing';
 import { describe, expect, it } from 'vitest';
+import { loadRecipe } from '../config/recipe.js';
 import { createTransformation } from '../transforms/createTransformation.js';
 import { renderPath } from '../transforms/path.js';
 import { uniformStream } from '../transforms/philox.js';
@@ -16,6 +17,11 @@ import { dataConfig, pixelsOf } from './photos.case.js';
 const SIZE = 12;
 const SEED = 3;
 const config = dataConfig();
+// A view is changed where it is blurred, and enough to be seen in so few pixels.
+const BLUR_ONLY = [
+  ...['augment.flipProb=0', 'augment.jitterProb=0', 'augment.grayProb=0', 'augment.solarizeProb=[0, 0]'],
+  ...['augment.local.solarizeProb=0', 'augment.blurSigmaPx=[40, 60]'],
+];
 const drawn: Draw[] = [5, 2, 9, 0].map((index, i) => ({ index, epoch: i % 2 }));
 
 function requests(fill: Fill = 'zeros', transform: object = {}): ViewRequest[] {
@@ -136,6 +142,28 @@ describe('deviceBatch', () => {
       const asWhole = applyPhotometric(imagesOf(host, 1), plansOf(1, blurred.augment)); // of views of SIZE
       expect(localBeside(SIZE)?.toBytes()).toEqual(asWhole.toBytes());
       expect(localBeside(4 * SIZE)?.toBytes()).not.toEqual(asWhole.toBytes());
+    });
+  });
+
+  it.each([
+    ['its code does', loadRecipe('paper/dinov2', BLUR_ONLY), [0, 0.9, 0.5]],
+    ['its documentation says', loadRecipe('paper/dinov2', [...BLUR_ONLY, 'augment.blurProb=[1, 0.1]']), [1, 0.1, 0.5]],
+  ])("blurs DINOv2's first, second and local view as often as %s (recipes C.2)", (_, { augment, transform }, odds) => {
+    scope(() => {
+      const draws = Array.from({ length: 400 }, (_, index): Draw => ({ index, epoch: 0 }));
+      const host = hostOf([SIZE, SIZE, SIZE], draws);
+      const globals = ['v1', 'v2'].map((name): ViewRequest => ({ name, sizePx: SIZE }));
+      const views: ViewRequest[] = [...globals, { name: 'local1', sizePx: SIZE, local: true }];
+      const batch = deviceBatch(host, { views, config: { augment, transform }, seed: SEED });
+      const shares = batch.views.map(({ images }, view) => {
+        const change = images.sub(imagesOf(host, view)).abs().flatten(1).amax([1]); // [B]
+        return change.gt(1e-3).to('float32').mean().item();
+      });
+      for (const [view, share] of shares.entries()) {
+        const odd = odds[view] ?? NaN;
+        const fourErrors = 4 * Math.sqrt((odd * (1 - odd)) / draws.length);
+        expect(Math.abs(share - odd), `view ${view}`).toBeLessThanOrEqual(fourErrors); // of 0 or 1: exactly
+      }
     });
   });
 

@@ -45,9 +45,9 @@ describe('clipping', () => {
   });
 
   it.each([
-    ['common', clipGradNorm],
-    ['own', clipEachGradNorm],
-  ])('to a %s norm of 3 halves a gradient of norm 6, but for 1e-6: 0.4999999166668', (_, clip) => {
+    ['all', clipGradNorm],
+    ['each', clipEachGradNorm],
+  ])('of %s to a norm of 3 multiplies a gradient of norm 6 by 3 / (6 + 1e-6)', (_, clip) => {
     scope(() => {
       const parameter = zeros([3]).requiresGrad_();
       parameter.grad = tensor([2, 4, -4]);

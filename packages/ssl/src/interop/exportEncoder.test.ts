@@ -60,7 +60,7 @@ describe.each(Object.keys(SHAPES))('an encoder that is %s', (name) => {
   it.each(['timm', 'hf'] as const)('comes back from %s bit for bit', async (format) => {
     const folder = join(scratch, `${name}-${format}`);
     const [model = ''] = exportEncoder(loaded, format, folder);
-    const weights = await loadWeights(model, { format: format === 'hf' ? 'hf-dinov2' : 'timm' });
+    const weights = await loadWeights(model);
     torch.scope(() => {
       const { encoder } = drawn(present(SHAPES[name]));
       torch.noGrad(() => encoder.parameters().forEach((parameter) => parameter.zero_()));
@@ -147,9 +147,7 @@ describe.runIf(python)('timm and transformers', () => {
     for (const { name, loaded } of cases) {
       for (const format of formatsOf(name)) {
         for (const file of format === 'hf' ? ['again.safetensors'] : ['again.pth', 'again.legacy.pth']) {
-          const weights = await loadWeights(join(folder, name, format, file), {
-            format: format === 'hf' ? 'hf-dinov2' : 'timm',
-          });
+          const weights = await loadWeights(join(folder, name, format, file));
           const before = bytesOf(loaded.encoder.stateDict());
           torch.noGrad(() => loaded.encoder.parameters().forEach((parameter) => parameter.zero_()));
           initEncoder(loaded.encoder, weights);

@@ -8,14 +8,15 @@
 import type { Tensor } from '@halfway/torch';
 import type { FormatName } from './formatNames.js';
 import { writeHuggingFace } from './huggingFace.js';
-import { readTimm, writeTimm } from './timm.js';
+import { isTimm, readTimm, writeTimm } from './timm.js';
+import type { Shapes } from './weightFile.js';
 
 export interface WeightFormat {
   readonly name: FormatName;
   /** The patch embedding's weight: what stands before this name in a file stands before all of the network's names. */
   readonly anchor: string;
-  /** A name of the network's that no format further down has. */
-  readonly mark: RegExp;
+  /** Whether a network of these names and shapes is of this format and of none further down. */
+  readonly isOf: (shapes: Shapes) => boolean;
   /** Names without `.weight` and `.bias`. Several of theirs for one of ours are its rows, in this order. */
   readonly names: readonly (readonly [theirs: string, ours: string])[];
   /** Tensors of the same file that are another network's, whatever ours they are named like. */
@@ -23,6 +24,10 @@ export interface WeightFormat {
   /** What names do not say: their tensors, renamed already, as ours, and ours, not renamed yet, as theirs. */
   readonly read?: (tensors: ReadonlyMap<string, Tensor>) => Map<string, Tensor>;
   readonly write?: (tensors: ReadonlyMap<string, Tensor>) => Map<string, Tensor>;
+}
+
+function hasName(pattern: RegExp): WeightFormat['isOf'] {
+  return (shapes) => [...shapes.keys()].some((name) => pattern.test(name));
 }
 
 const PATCH_EMBED = 'patch_embed.proj.weight';
@@ -47,7 +52,7 @@ export const FORMATS: readonly WeightFormat[] = [
   {
     name: 'hf-dinov2',
     anchor: HF_PATCH_EMBED,
-    mark: /^encoder\.layer\.0\.norm1\.weight$/,
+    isOf: hasName(/^encoder\.layer\.0\.norm1\.weight$/),
     names: [
       ...HF_EMBEDDINGS,
       ...HF_ATTENTION,
@@ -67,7 +72,7 @@ export const FORMATS: readonly WeightFormat[] = [
   {
     name: 'hf-vit',
     anchor: HF_PATCH_EMBED,
-    mark: /^encoder\.layer\.0\.layernorm_before\.weight$/,
+    isOf: hasName(/^encoder\.layer\.0\.layernorm_before\.weight$/),
     names: [
       ...HF_EMBEDDINGS,
       ...HF_ATTENTION,
@@ -78,18 +83,23 @@ export const FORMATS: readonly WeightFormat[] = [
     ],
   },
   // Its mask token is the decoder's, as wide as that.
-  { name: 'mae', anchor: PATCH_EMBED, mark: /^decoder_pred\./, names: [], foreign: /^(decoder_|mask_token$)/ },
+  { name: 'mae', anchor: PATCH_EMBED, isOf: hasName(/^decoder_pred\./), names: [], foreign: /^(decoder_|mask_token$)/ },
   {
     name: 'timm',
     anchor: PATCH_EMBED,
-    mark: /^reg_token$/,
+    isOf: isTimm,
     names: [['reg_token', 'register_tokens']],
     read: readTimm,
     write: writeTimm,
   },
-  { name: 'dinov2', anchor: PATCH_EMBED, mark: /^(mask_token|register_tokens|blocks\.\d+\.\d+\..*)$/, names: [] },
-  // Also iBOT's, DeiT's, and timm's where there are no registers.
-  { name: 'dino', anchor: PATCH_EMBED, mark: /^/, names: [['masked_embed', 'mask_token']] },
+  {
+    name: 'dinov2',
+    anchor: PATCH_EMBED,
+    isOf: hasName(/^(mask_token|register_tokens|blocks\.\d+\.\d+\..*)$/),
+    names: [],
+  },
+  // Also iBOT's, DeiT's, and timm's where nothing of it has to be read otherwise.
+  { name: 'dino', anchor: PATCH_EMBED, isOf: () => true, names: [['masked_embed', 'mask_token']] },
 ];
 
 /** The format of a name. */

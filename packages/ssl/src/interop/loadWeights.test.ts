@@ -149,6 +149,19 @@ describe('loadWeights', () => {
     await expect(loadWeights(path, choice)).rejects.toThrow(message);
   });
 
+  it.each([
+    ['registers', ['reg_token'], 'timm'],
+    ['a gated feed-forward part under the names of a plain one', ['blocks.0.mlp.fc1.weight', [16, 4]], 'timm'],
+    ['as many positions as patches', ['pos_embed', [1, 9, 4]], 'timm'],
+    ['a row of positions for the class token too', ['pos_embed', [1, 10, 4]], 'dino'],
+    ['nothing else', ['norm.weight'], 'dino'],
+  ] as const)('counts a file with %s as %s', async (_, [name, shape = [4]], format) => {
+    const second = torch.zeros([4, 8]); // of a hidden width of 8
+    const tensors = { 'patch_embed.proj.weight': torch.zeros([4, 3, 2, 2]), 'blocks.0.mlp.fc2.weight': second };
+    saveSafetensors(path, new Map(Object.entries({ ...tensors, [name]: torch.zeros([...shape]) })));
+    expect((await loadWeights(path)).report.format).toBe(format);
+  });
+
   it('takes the teacher of several networks, and with a key any', async () => {
     const names = ['encoder', 'teacher.encoder', 'ema.teacher.x'].map((prefix) => `${prefix}.patch_embed.proj.weight`);
     const prefixOf = async (choice: WeightChoice, ...given: string[]): Promise<string> =>
@@ -183,7 +196,7 @@ describe('loadWeights', () => {
   it('ends in weights or a named error whatever the names and shapes are, and so does an encoder that takes them', async () => {
     const bare = FORMS.filter(({ prefix }) => prefix === undefined);
     const files = await Promise.all(bare.map(({ file }) => openWeightFile(published(file))));
-    const known = files.flatMap(({ names }) => names);
+    const known = files.flatMap(({ shapes }) => [...shapes.keys()]);
     files.forEach((file) => file.close());
     const dinov2 = await loadWeights(published('dinov2.pth'));
     const encoder = encoderFor(dinov2.tensors);

@@ -27,7 +27,7 @@ export interface LoadedWeights {
 
 /**
  * Reads the encoder in a file of PyTorch's or a safetensors file, without Python and without running anything of the file.
- * The format is told by the names; of several networks the teacher is taken.
+ * The format is told by names and shapes; of several networks the teacher is taken.
  *
  * Throws DataError when the file is broken, holds anything but tensors and plain containers, or no vision transformer or several;
  * SafetensorsError for a broken safetensors file; OutOfMemoryError when the tensors do not fit.
@@ -38,14 +38,15 @@ export async function loadWeights(path: string, choice: WeightChoice = {}): Prom
   const fail = failIn(path);
   const file = await openWeightFile(path);
   try {
-    const { format, prefix } = recognise(file.names, choice, fail);
+    const { format, prefix } = recognise(file.shapes, choice, fail);
+    const names = [...file.shapes.keys()];
     const isOwn = (name: string): boolean =>
       name.startsWith(prefix) && format.foreign?.test(name.slice(prefix.length)) !== true;
     const tensors = scope(() => {
-      const read = [...file.read(file.names.filter(isOwn))];
+      const read = [...file.read(names.filter(isOwn))];
       return translated(format, new Map(read.map(([name, tensor]) => [name.slice(prefix.length), tensor])), fail);
     });
-    const leftOut = file.names.filter((name) => !isOwn(name));
+    const leftOut = names.filter((name) => !isOwn(name));
     return { tensors, report: { path, format: format.name, prefix, leftOut, skipped: file.skipped } };
   } finally {
     file.close();

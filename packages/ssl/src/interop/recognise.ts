@@ -2,8 +2,9 @@
 import { FORMAT_NAMES, type FormatName } from './formatNames.js';
 import { FORMATS, type WeightFormat } from './formats.js';
 import type { Fail } from './pth/fail.js';
+import type { Shapes } from './weightFile.js';
 
-/** What a caller may say of a file; what is left open, the names tell. */
+/** What a caller may say of a file; what is left open, names and shapes tell. */
 export interface WeightChoice {
   readonly format?: FormatName;
   /** What stands before the network's names, or the beginning of it, such as `student` or `teacher.backbone`; '' for nothing. */
@@ -17,10 +18,11 @@ export interface Recognised {
 }
 
 /**
- * The one network among these names: below `key`, else the teacher where there are several, since it is the teacher that is evaluated.
+ * The one network among these tensors: below `key`, else the teacher where there are several, since it is the teacher that is evaluated.
  * @param fail throws; told that there is none, or more than one
  */
-export function recognise(names: readonly string[], { format: wanted, key }: WeightChoice, fail: Fail): Recognised {
+export function recognise(shapes: Shapes, { format: wanted, key }: WeightChoice, fail: Fail): Recognised {
+  const names = [...shapes.keys()];
   const formats = FORMATS.filter(({ name }) => wanted === undefined || name === wanted);
   const prefixes = [...new Set(formats.flatMap(({ anchor }) => prefixesOf(names, anchor)))];
   const below = prefixes.filter(
@@ -38,11 +40,12 @@ export function recognise(names: readonly string[], { format: wanted, key }: Wei
       `weights must be of one network, got those below ${shown([prefix, ...others].map((one) => one.slice(0, -1)))}; say which, by the key before its names`,
     );
   }
-  const own = names.flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
-  const isMarked = ({ mark }: WeightFormat): boolean => wanted !== undefined || own.some((name) => mark.test(name));
-  const format = formats.find((candidate) => own.includes(candidate.anchor) && isMarked(candidate));
+  const own = new Map(
+    [...shapes].flatMap(([name, shape]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), shape]] : [])),
+  );
+  const format = formats.find(({ anchor, isOf }) => own.has(anchor) && (wanted !== undefined || isOf(own)));
   return format === undefined
-    ? fail(`weights must be named in a known format (${FORMAT_NAMES.join(', ')}), got ${shown(own)}`)
+    ? fail(`weights must be named in a known format (${FORMAT_NAMES.join(', ')}), got ${shown([...own.keys()])}`)
     : { format, prefix };
 }
 

@@ -9,16 +9,19 @@ import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
 import type { VitSettings } from './vitSettings.js';
+import type { Shapes } from './weightFile.js';
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
+/** Whether tensors of these names and shapes are to be read as timm's; where not, timm's names are DINO's and mean the same. */
+export function isTimm(shapes: Shapes): boolean {
+  return shapes.has('reg_token') || isGated(shapes) || hasNoClassPosition(shapes.get('pos_embed')?.[1] ?? 0, 0);
+}
+
 /** timm's tensors, which have our names already, as ours. */
 export function readTimm(tensors: Tensors): Map<string, Tensor> {
-  const isGated = [...tensors].some(([name, weight]) => {
-    const second = tensors.get(name.replace(/fc1\.weight$/, 'fc2.weight')); // [D, F] beside [2F, D]
-    return name.endsWith('.fc1.weight') && weight.shape[0] === 2 * (second?.shape[1] ?? 0);
-  });
-  const named = [...tensors].map(([name, tensor]) => [isGated ? gatedName(name) : name, tensor] as const);
+  const isNamedPlain = isGated(new Map([...tensors].map(([name, { shape }]) => [name, shape])));
+  const named = [...tensors].map(([name, tensor]) => [isNamedPlain ? gatedName(name) : name, tensor] as const);
   return new Map([...named, ...readPositions(tensors.get('pos_embed'), tensors.get('register_tokens'))]);
 }
 
@@ -36,19 +39,33 @@ export function writeTimm(tensors: Tensors): Map<string, Tensor> {
   return written;
 }
 
+/** Whether the feed-forward part is gated though its names are a plain one's. */
+function isGated(shapes: Shapes): boolean {
+  return [...shapes].some(([name, shape]) => {
+    const second = shapes.get(name.replace(/fc1\.weight$/, 'fc2.weight')); // [D, F] beside [2F, D]
+    return name.endsWith('.fc1.weight') && shape[0] === 2 * (second?.[1] ?? 0);
+  });
+}
+
+/** Whether rows of positions are those of N patches alone, not of 1 + R + N tokens. N is a square, which tells the two apart. */
+function hasNoClassPosition(numRows: number, numRegisters: number): boolean {
+  const isSquare = (count: number): boolean => count > 0 && Number.isInteger(Math.sqrt(count));
+  return isSquare(numRows) && !isSquare(numRows - 1 - numRegisters);
+}
+
 /**
  * [1, 1 + R + N, D] or [1, N, D] to ours, [1, 1 + N, D]. Positions of registers become part of them; a class token without a
- * position gets one of zero. N is a square, which tells the two apart; with 4 registers from a grid of 4 x 4 patches on.
+ * position gets one of zero. Told apart with 4 registers from a grid of 4 x 4 patches on.
  */
 function readPositions(positions: Tensor | undefined, registers: Tensor | undefined): [string, Tensor][] {
   if (positions === undefined) return [];
   const numRows = positions.shape[1] ?? 0;
   const numRegisters = registers?.shape[1] ?? 0;
-  if (!Number.isInteger(Math.sqrt(numRows - 1 - numRegisters))) {
-    if (!Number.isInteger(Math.sqrt(numRows))) return []; // neither: what takes them will say so
+  if (hasNoClassPosition(numRows, numRegisters)) {
     return [['pos_embed', torch.cat([torch.zerosLike(positions.narrow(1, 0, 1)), positions], 1)]];
   }
-  if (registers === undefined) return [];
+  // Where rows are of neither number, what takes them will say so.
+  if (registers === undefined || !Number.isInteger(Math.sqrt(numRows - 1 - numRegisters))) return [];
   const added = positions.narrow(1, 1, numRegisters); // [1, R, D]
   return [
     ['pos_embed', torch.cat([positions.narrow(1, 0, 1), positions.slice(1, 1 + numRegisters)], 1)],

@@ -1,4 +1,4 @@
-/** A file of weights by whatever way it was written: names of tensors, read when they are asked for. */
+/** A file of weights by whatever way it was written: names and shapes of tensors, which are read when they are asked for. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { Tensor } from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
@@ -7,10 +7,13 @@ import { failIn } from './pth/fail.js';
 import { isPth, openPth } from './pth/openPth.js';
 import { PickledTensor, type PickledValue, SkippedObject } from './pth/values.js';
 
+/** Shapes of tensors by name. */
+export type Shapes = ReadonlyMap<string, readonly number[]>;
+
 /** An open file. */
 export interface WeightFile {
   /** Of every tensor; those in dicts and lists below others are `outer.inner`, such as `teacher.backbone.cls_token`. */
-  readonly names: readonly string[];
+  readonly shapes: Shapes;
   /** Objects that are no tensors and were not made, such as `args (argparse.Namespace)`. */
   readonly skipped: readonly string[];
   /** Some of the tensors by name; they belong to the scope around and outlive the file. */
@@ -44,7 +47,7 @@ function firstBytes(path: string, count: number): Buffer {
 function openSafetensors(path: string): WeightFile {
   const { tensors } = loadSafetensors(path);
   return {
-    names: [...tensors.keys()],
+    shapes: shapesOf(tensors),
     skipped: [],
     read: (names) => new Map(names.map((name) => [name, named(tensors, name).detach()])),
     close: () => tensors.forEach((tensor) => tensor.dispose()),
@@ -57,11 +60,15 @@ async function openPickled(path: string): Promise<WeightFile> {
   collect(file.value, [], contents);
   const { tensors, skipped } = contents;
   return {
-    names: [...tensors.keys()],
+    shapes: shapesOf(tensors),
     skipped,
     read: (names) => new Map(zip(names, file.read(names.map((name) => named(tensors, name))))),
     close: () => file.close(),
   };
+}
+
+function shapesOf(tensors: ReadonlyMap<string, Tensor | PickledTensor>): Shapes {
+  return new Map([...tensors].map(([name, { shape }]) => [name, shape]));
 }
 
 interface Contents {

@@ -102,7 +102,7 @@ async function readAll(bytes: Buffer): Promise<void> {
   const file = await openWeightFile(path);
   try {
     torch.scope(() => {
-      for (const [name, values] of file.read(file.names)) {
+      for (const [name, values] of file.read([...file.shapes.keys()])) {
         if (values.numel > 1000) continue; // a view whose strides are 0
         const [elements, elementBytes] = [Buffer.from(values.toBytes()), torch.elementBytes(values.dtype)];
         for (let at = 0; at < elements.length; at += elementBytes) {

@@ -23,7 +23,11 @@ export function importCommand(): Command {
       '--key <name>',
       "what stands before the network's names, such as student (default: the teacher, if there are several)",
     )
-    .option('--heads <n>', 'attention heads (default: those of the published models of this width)', wholeNumber(1))
+    .option(
+      '--heads <n>',
+      'attention heads (default: as a config.json beside the file says, else those of the published models of this width)',
+      wholeNumber(1),
+    )
     .option('--out <folder>', 'where to write it; without, it is only said what the file holds')
     .option('--json', 'print what was read as one JSON object')
     .addHelpText(
@@ -43,7 +47,7 @@ Nothing in a file is run. To train on from one, name it to halfway pretrain --in
 async function run(file: string, { format, key, heads, out, json }: ImportFlags): Promise<void> {
   const { importEncoder } = await import('../interop/importEncoder.js');
   const { exportEncoder } = await import('../interop/exportEncoder.js');
-  const { describeFit, describeSource } = await import('../interop/describeFit.js');
+  const { describeFit, describeHeads, describeSource } = await import('../interop/describeFit.js');
   const imported = await importEncoder(file, {
     ...(format === undefined ? {} : { format }),
     ...(key === undefined ? {} : { key }),
@@ -51,6 +55,8 @@ async function run(file: string, { format, key, heads, out, json }: ImportFlags)
   });
   const { report, diff, config } = imported;
   const files = out === undefined ? [] : exportEncoder(imported, 'safetensors', out);
-  const text = [describeSource(report), describeFit(diff), ...files].join('\n');
+  const fromWidth = 'as published models of this width have';
+  const headsText = describeHeads(report, config.model.numHeads, heads === undefined ? fromWidth : 'by --heads');
+  const text = [describeSource(report), describeFit(diff), headsText, ...files].join('\n');
   printResult({ ...report, diff, model: config.model, files }, text, json === true);
 }

@@ -1,4 +1,5 @@
 /** What was read of a file of weights and what became of it, for people. */
+import { NORM_EPS } from '../models/block.js';
 import type { EncoderDiff, Standing } from './fitWeights.js';
 import type { WeightsReport } from './loadWeights.js';
 
@@ -24,13 +25,26 @@ function clausesOf(diff: EncoderDiff, standing: Standing): string[] {
   });
 }
 
-/** Where the weights came from, and what of the file they are not. */
-export function describeSource({ path, format, prefix, leftOut, skipped }: WeightsReport): string {
+/** How many heads there are, and who says so: a configuration beside the file, else `otherwise`. */
+export function describeHeads({ told }: WeightsReport, numHeads: number, otherwise: string): string {
+  return line('heads', `${numHeads}${told?.numHeads === undefined ? ` ${otherwise}` : `, as ${told.path} says`}`);
+}
+
+/** Where the weights came from, what of the file they are not, and what is told of them that they do not have here. */
+export function describeSource({ path, format, prefix, leftOut, skipped, told }: WeightsReport): string {
   const below = prefix === '' ? '' : `, below ${prefix.slice(0, -1)}`;
   return [
     `${path}: ${format}${below}`,
     ...(leftOut.length > 0 ? [line('left out', listed(leftOut))] : []),
     ...(skipped.length > 0 ? [line('skipped', listed(skipped))] : []),
+    ...(told?.normEps !== undefined && told.normEps !== NORM_EPS
+      ? [
+          line(
+            'norms',
+            `add ${NORM_EPS.toExponential()} to the variance, where ${told.path} says ${told.normEps.toExponential()}`,
+          ),
+        ]
+      : []),
   ].join('\n');
 }
 

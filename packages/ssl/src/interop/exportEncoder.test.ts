@@ -19,6 +19,7 @@ import { loadEncoder, type LoadedEncoder } from '../run/loadEncoder.js';
 import { scratchFolder } from '../run/scratch.case.js';
 import { exportEncoder } from './exportEncoder.js';
 import type { ExportFormat } from './formatNames.js';
+import { importEncoder } from './importEncoder.js';
 import { initEncoder } from './initEncoder.js';
 import { loadWeights } from './loadWeights.js';
 import { encoderFor, published } from './published.case.js';
@@ -100,6 +101,21 @@ describe('an export', () => {
       });
     },
   );
+
+  it.each([
+    ['timm', 'size'],
+    ['hf', 'size'],
+    ['safetensors', 'offset'],
+  ] as const)('as %s tells of its heads, which no shape does', async (format, positionResize) => {
+    const model = { ...TINY, widthDim: 192, depth: 1, numHeads: 4, positionResize: 'offset' };
+    const [path = ''] = exportEncoder(drawn(model), format, join(scratch, `heads-${format}`));
+    const { config, report } = await importEncoder(path);
+    expect(config.model).toMatchObject({ numHeads: 4, positionResize });
+    expect(report.told?.path).toBe(join(scratch, `heads-${format}`, 'config.json'));
+    await expect(importEncoder(path, { numHeads: 3 })).rejects.toThrow(
+      /the number of heads must be that of .*config\.json, 4, got --heads 3; leave it out, or mend that file/,
+    );
+  });
 
   it("says what the adapter's features are", () => {
     const [, path = ''] = exportEncoder(drawn(TINY), 'timm', join(scratch, 'adapter'));

@@ -6,9 +6,12 @@
  */
 import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
+import { z } from 'zod';
+import { count } from '../config/ranges.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
 import { ConfigError } from '../errors.js';
 import { NORM_EPS } from '../models/block.js';
+import type { ToldSettings } from './toldSettings.js';
 import type { VitSettings } from './vitSettings.js';
 
 /** Our tensors completed, under our names: a LayerScale of 1 and a mask token of 0, which change nothing. */
@@ -62,6 +65,29 @@ export function huggingFacePreprocessing({ imagePx }: VitSettings): object {
     do_normalize: true,
     image_mean: PIXEL_MEAN,
     image_std: PIXEL_STD,
+  };
+}
+
+const CONFIG = z.object({
+  hidden_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  hidden_act: z.string().optional(),
+  layer_norm_eps: z.number().optional(),
+});
+
+/** What a `config.json` of Hugging Face's tells; undefined where it is another program's, or of no vision transformer. */
+export function toldByHuggingFace(json: unknown): ToldSettings | undefined {
+  const { data } = CONFIG.safeParse(json);
+  if (data === undefined) return undefined;
+  const { hidden_act: activation, layer_norm_eps: normEps } = data;
+  return {
+    widthDim: data.hidden_size,
+    depth: data.num_hidden_layers,
+    numHeads: data.num_attention_heads,
+    ...(activation !== undefined && { activation }),
+    ...(normEps !== undefined && { normEps }),
+    positionResize: 'size',
   };
 }
 

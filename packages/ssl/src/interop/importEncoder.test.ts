@@ -1,12 +1,17 @@
 /** Published encoders as ours: their own features come through the adapter, at the size that the file has. */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import * as torch from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../errors.js';
 import { evalContext, expectClose, present } from '../models/fixture.case.js';
+import { scratchFolder } from '../run/scratch.case.js';
+import { describeSource } from './describeFit.js';
 import { importEncoder } from './importEncoder.js';
 import { published } from './published.case.js';
 
+const scratch = scratchFolder();
 const { tensors: features } = loadSafetensors(published('features.safetensors'));
 
 describe('importEncoder', () => {
@@ -27,6 +32,26 @@ describe('importEncoder', () => {
       );
       expectClose(cls, present(features.get(`${name}/cls`)), 'cls');
       expectClose(patches, present(features.get(`${name}/patches`)), 'patches');
+    });
+  });
+
+  it.each([
+    ['hf-vit', 'hf-vit.safetensors'],
+    ['hf-dinov2', 'hf-dinov2.safetensors'],
+    ['timm', 'dino.pth'],
+  ] as const)('takes heads and the way to resize positions from a config.json of %s', async (name, file) => {
+    const folder = join(scratch, name);
+    mkdirSync(folder);
+    const path = join(folder, file);
+    copyFileSync(published(file), path);
+    copyFileSync(published(`${name}.config.json`), join(folder, 'config.json'));
+    const { config, encoder, report } = await importEncoder(path);
+    expect(config.model).toMatchObject({ numHeads: 2, positionResize: 'size' });
+    const norms = `  norms       add 1e-6 to the variance, where ${join(folder, 'config.json')} says 1e-12`;
+    expect(describeSource(report).split('\n').slice(1)).toEqual(name === 'hf-vit' ? [norms] : []);
+    torch.scope(() => {
+      const { cls } = torch.noGrad(() => encoder.forward(present(features.get('images')), evalContext()));
+      expectClose(cls, present(features.get(`${file.split('.')[0]}/cls`)), 'cls');
     });
   });
 

@@ -12,7 +12,7 @@ import type { WeightChoice } from './recognise.js';
 import { publishedHeads, shapeSettings } from './vitSettings.js';
 
 export interface ImportChoice extends WeightChoice {
-  /** Attention heads, which weights do not tell. Default: those of the published ViTs of this width. */
+  /** Attention heads, which weights do not tell. Default: those told beside the file, else of the published ViTs of this width. */
   readonly numHeads?: number;
 }
 
@@ -25,22 +25,17 @@ export interface ImportedEncoder extends LoadedEncoder {
  * The encoder of a file of weights, at the size that they have. It has no adapter: the features are the encoder's own, not split.
  *
  * Throws what `loadWeights` throws, DataError when tensors are missing or fit no encoder, and ConfigError when the number of heads is
- * to be said.
+ * to be said, or another than is told.
  */
 export async function importEncoder(path: string, choice: ImportChoice = {}): Promise<ImportedEncoder> {
   const weights = await loadWeights(path, choice);
   const { tensors, report } = weights;
   const shape = shapeSettings(tensors);
   const { widthDim } = shape;
-  const numHeads = choice.numHeads ?? publishedHeads(widthDim);
-  if (numHeads === undefined) {
-    throw new ConfigError(
-      `${path}: the number of heads must be said, since no published ViT has the width ${widthDim}; for example --heads ${Math.ceil(widthDim / 64)}`,
-      'model.numHeads',
-    );
-  }
+  const numHeads = headsOf(report, widthDim, choice.numHeads);
   // DINO, iBOT and DINOv2 resize positions by a scale; DINOv2's models with registers, timm and transformers to a size.
-  const positionResize = report.format.startsWith('dino') && shape.numRegisters === 0 ? 'offset' : 'size';
+  const byFormat = report.format.startsWith('dino') && shape.numRegisters === 0 ? 'offset' : 'size';
+  const positionResize = report.told?.positionResize ?? byFormat;
   const split = { location: 'backbone', equivariantDim: 0 };
   const config = parseConfig({ model: { ...shape, numHeads, positionResize }, split }, path);
   const rng = torch.generator(0);
@@ -50,4 +45,19 @@ export async function importEncoder(path: string, choice: ImportChoice = {}): Pr
   const diff = initEncoder(encoder, weights);
   for (const tensor of tensors.values()) tensor.dispose();
   return { encoder, adapter, config, runDir: undefined, source: path, report, diff };
+}
+
+function headsOf({ path, told }: WeightsReport, widthDim: number, said: number | undefined): number {
+  if (said !== undefined && told?.numHeads !== undefined && said !== told.numHeads) {
+    throw new ConfigError(
+      `${path}: the number of heads must be that of ${told.path}, ${told.numHeads}, got --heads ${said}; leave it out, or mend that file`,
+      'model.numHeads',
+    );
+  }
+  const numHeads = said ?? told?.numHeads ?? publishedHeads(widthDim);
+  if (numHeads !== undefined) return numHeads;
+  throw new ConfigError(
+    `${path}: the number of heads must be said, since no published ViT has the width ${widthDim}; for example --heads ${Math.ceil(widthDim / 64)}`,
+    'model.numHeads',
+  );
 }

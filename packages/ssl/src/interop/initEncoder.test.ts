@@ -144,6 +144,12 @@ describe('initEncoder', () => {
     ],
     ['positions of no square', { pos_embed: torch.zeros([1, 9, 8]) }, 'pos_embed: float32 [1, 9, 8] in the file'],
     ['positions of another width', { pos_embed: torch.zeros([1, 17, 4]) }, 'pos_embed: float32 [1, 17, 4] in the file'],
+    ['a norm before the blocks, as CLIP has', { 'norm_pre.weight': torch.ones([8]) }, 'norm_pre.weight: not in the'],
+    [
+      "a part of Hugging Face's that ours have not",
+      { 'encoder.layer.0.lambda_1': torch.ones([8]) },
+      'encoder.layer.0.lambda_1: not in the encoder',
+    ],
     [
       'a matrix for a patch embedding',
       { 'patch_embed.proj.weight': torch.zeros([8, 48]) },
@@ -151,6 +157,44 @@ describe('initEncoder', () => {
     ],
   ])('refuses %s', (_, change, message) => {
     torch.scope(() => expect(() => initEncoder(encoderFor(dino.tensors), changed(dino, change))).toThrow(message));
+  });
+
+  describe('beside a configuration', () => {
+    const told = { path: 'weights/config.json', positionResize: 'size' } as const;
+    const toldBy = (settings: object): LoadedWeights => ({
+      ...dino,
+      report: { ...dino.report, told: { ...told, ...settings } },
+    });
+
+    it('refuses another number of heads, with the settings that fit, and copies nothing', () => {
+      torch.scope(() => {
+        const encoder = encoderFor(dino.tensors);
+        const before = encoder.clsToken.clone();
+        expect(() => initEncoder(encoder, toldBy({ numHeads: 4 }))).toThrow(
+          `${published('dino.pth')}: weights must fit the encoder, got numHeads 4 in weights/config.json where it has 2; ` +
+            'add --set model.size=custom --set model.widthDim=8 --set model.depth=2 --set model.numHeads=4',
+        );
+        expect(encoder.clsToken.equal(before)).toBe(true);
+        initEncoder(encoderFor(dino.tensors, { numHeads: 4 }), toldBy({ numHeads: 4 }));
+      });
+    });
+
+    it('knows the heads of an encoder of another size too', () => {
+      torch.scope(() => {
+        const attempt = (): unknown => initEncoder(encoderFor(dino.tensors, { depth: 1 }), toldBy({ numHeads: 2 }));
+        expect(attempt).toThrow(/got depth 2 where it has 1; add .* --set model\.depth=2 --set model\.numHeads=2$/);
+      });
+    });
+
+    it('refuses another activation of an MLP', () => {
+      torch.scope(() => {
+        const encoder = encoderFor(dino.tensors);
+        initEncoder(encoder, toldBy({ activation: 'gelu' }));
+        expect(() => initEncoder(encoder, toldBy({ activation: 'quick_gelu' }))).toThrow(
+          "an encoder's MLP must have GELU, got quick_gelu in weights/config.json; take another file",
+        );
+      });
+    });
   });
 
   it('refuses an encoder that is no vision transformer', () => {

@@ -4,6 +4,7 @@ import type { FormatName } from './formatNames.js';
 import type { WeightFormat } from './formats.js';
 import { type Fail, failIn } from './pth/fail.js';
 import { recognise, type WeightChoice } from './recognise.js';
+import { type ToldBeside, toldBeside } from './toldSettings.js';
 import { toOurs } from './translate.js';
 import { openWeightFile } from './weightFile.js';
 
@@ -17,6 +18,8 @@ export interface WeightsReport {
   readonly leftOut: readonly string[];
   /** Objects in the file that are no tensors and were not made, such as `args (argparse.Namespace)`. */
   readonly skipped: readonly string[];
+  /** What a configuration beside the file tells, where there is one of these weights. */
+  readonly told?: ToldBeside;
 }
 
 export interface LoadedWeights {
@@ -47,9 +50,21 @@ export async function loadWeights(path: string, choice: WeightChoice = {}): Prom
       return translated(format, new Map(read.map(([name, tensor]) => [name.slice(prefix.length), tensor])), fail);
     });
     const leftOut = names.filter((name) => !isOwn(name));
-    return { tensors, report: { path, format: format.name, prefix, leftOut, skipped: file.skipped } };
+    const told = toldOf(path, tensors);
+    const report = { path, format: format.name, prefix, leftOut, skipped: file.skipped, ...(told && { told }) };
+    return { tensors, report };
   } finally {
     file.close();
+  }
+}
+
+/** A configuration that cannot be read leaves no tensors behind. */
+function toldOf(path: string, tensors: ReadonlyMap<string, Tensor>): ToldBeside | undefined {
+  try {
+    return toldBeside(path, tensors);
+  } catch (error) {
+    for (const tensor of tensors.values()) tensor.dispose();
+    throw error;
   }
 }
 

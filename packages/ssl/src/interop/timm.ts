@@ -7,8 +7,11 @@
  */
 import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
+import { z } from 'zod';
+import { count } from '../config/ranges.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
-import type { VitSettings } from './vitSettings.js';
+import type { ToldSettings } from './toldSettings.js';
+import { publishedHeads, type VitSettings } from './vitSettings.js';
 import type { Shapes } from './weightFile.js';
 
 type Tensors = ReadonlyMap<string, Tensor>;
@@ -128,6 +131,39 @@ export function timmConfig({
       first_conv: 'patch_embed.proj',
       classifier: 'head',
     },
+  };
+}
+
+const CONFIG = z.object({
+  architecture: z.string().regex(/^(vit|deit3?|flexivit)_/),
+  num_features: count.optional(),
+  // Those with which the model was made otherwise than its architecture is.
+  model_args: z
+    .object({
+      embed_dim: count.optional(),
+      depth: count.optional(),
+      num_heads: count.optional(),
+      act_layer: z.string().optional(),
+    })
+    .default({}),
+});
+
+/** Widths of the sizes in architectures' names; those with a class token have the heads that are published for the width. */
+const SIZE_WIDTHS: Readonly<Record<string, number>> = { tiny: 192, small: 384, base: 768, large: 1024, huge: 1280 };
+
+/** What a `config.json` of timm's tells; undefined where it is another program's, or of no vision transformer. */
+export function toldByTimm(json: unknown): ToldSettings | undefined {
+  const { data } = CONFIG.safeParse(json);
+  if (data === undefined) return undefined;
+  const { embed_dim: widthDim = data.num_features, depth, num_heads, act_layer: activation } = data.model_args;
+  const [, size = ''] = /_(tiny|small|base|large|huge)_/.exec(data.architecture) ?? [];
+  const numHeads = num_heads ?? publishedHeads(SIZE_WIDTHS[size] ?? 0);
+  return {
+    ...(widthDim !== undefined && { widthDim }),
+    ...(depth !== undefined && { depth }),
+    ...(numHeads !== undefined && { numHeads }),
+    ...(activation !== undefined && { activation }),
+    positionResize: 'size',
   };
 }
 

@@ -137,6 +137,7 @@ describe('pretrain from weights', () => {
       `start     from ${file}; encoder held for 1 steps while the rest learns, then at lr 0.00005 (init.lrMult 0.1)\n`,
     );
     expect(heard[0]).toContain(`${join(file, 'export', 'backbone.safetensors')}: dino, below encoder\n`);
+    expect(heard[0]).toContain(`  heads       2, as ${join(file, 'export', 'config.json')} says`);
     expect((await pretrain({ ...options, resume: true })).init).toEqual(init); // finished: it says it again
   });
 
@@ -187,6 +188,10 @@ describe('pretrain from weights', () => {
       [
         [`init.file=${file}`, 'model.kind=resnet18', 'model.imagePx=32'],
         /weights are of a vision transformer, .*; set model\.kind=vit$/,
+      ],
+      [
+        [`init.file=${await trainedWeights()}`, 'model.numHeads=4'],
+        /got numHeads 2 in .*export\/config\.json where it has 4; add --set model\.size=custom .* --set model\.numHeads=2$/,
       ],
       [['init.file=/nowhere'], /got \/nowhere, which does not exist/],
       [[`init.file=${file}`, 'model.depth=2', 'model.mlpRatio=2'], /^too few photos$/],

@@ -1,9 +1,10 @@
 /** A run that starts from weights: how they get into its networks, and what it says of them at its start and at its end. */
 import type { Config } from '../config/schema.js';
-import { describeFit, describeSource } from '../interop/describeFit.js';
+import { describeFit, describeHeads, describeSource } from '../interop/describeFit.js';
 import { initEncoder } from '../interop/initEncoder.js';
-import type { LoadedWeights } from '../interop/loadWeights.js';
-import { vitConfig } from '../models/vit.js';
+import type { LoadedWeights, WeightsReport } from '../interop/loadWeights.js';
+import { publishedHeads } from '../interop/vitSettings.js';
+import { type VitConfig, vitConfig } from '../models/vit.js';
 import type { Objective } from '../objectives/objective.js';
 import type { FeatureFigure, FigureChange, InitReport } from '../protocol/init.js';
 
@@ -17,8 +18,13 @@ export function startFrom({ network, teacher }: Objective, weights: LoadedWeight
   if (network.encoder === undefined) throw new Error('internal: start: the objective has no encoder');
   const diff = initEncoder(network.encoder, weights);
   teacher?.network.loadStateDict(network.stateDict(), { strict: false }); // it has no mask token and no decoders
-  const heads = `  heads       ${vitConfig(model).numHeads} of the recipe, since no weights tell how many they were made with`;
-  return [describeSource(weights.report), describeFit(diff), heads].join('\n');
+  return [describeSource(weights.report), describeFit(diff), headsText(weights.report, vitConfig(model))].join('\n');
+}
+
+function headsText(report: WeightsReport, { widthDim, numHeads }: VitConfig): string {
+  const published = publishedHeads(widthDim) ?? numHeads;
+  const others = published === numHeads ? '' : `; published models of this width have ${published}`;
+  return describeHeads(report, numHeads, `of the recipe, since no weights tell how many they were made with${others}`);
 }
 
 /** A figure in words. */

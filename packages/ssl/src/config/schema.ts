@@ -259,6 +259,12 @@ const init = z.strictObject({
     .regex(/^[0-9a-f]{64}$/, 'must be 64 digits of 0-9 and a-f')
     .optional()
     .describe('of that file: a run writes it into its config.yaml; where it is given, the file has to have it'),
+  key: z
+    .string()
+    .optional()
+    .describe(
+      "which of that file's networks: what stands before its names or the beginning of it, such as student; left out, the teacher where there are several",
+    ),
   headWarmupFraction: shareBelow1
     .default(0.1)
     .describe('from weights: share of the run over which the encoder is held still while new heads and decoders learn'),

@@ -136,7 +136,7 @@ describe('loadWeights', () => {
     [
       ['x.patch_embed.proj.weight', 'patch_embed.proj.weight'],
       {},
-      "must be of one network, got those below '', x; say which, by the key before its names",
+      "must be of one network, got those below '', x; say which, such as --key x to halfway import or --set init.key=x to halfway pretrain",
     ],
     [
       ['embeddings.patch_embeddings.projection.weight'],

@@ -36,8 +36,11 @@ export function recognise(shapes: Shapes, { format: wanted, key }: WeightChoice,
     return fail(`weights must have ${anchors}${where}, got ${shown(names)}; is it another kind of network?`);
   }
   if (others.length > 0) {
+    const keys = [prefix, ...others].map((one) => one.slice(0, -1));
+    const example = keys.find((one) => one !== '') ?? '';
     return fail(
-      `weights must be of one network, got those below ${shown([prefix, ...others].map((one) => one.slice(0, -1)))}; say which, by the key before its names`,
+      `weights must be of one network, got those below ${shown(keys)}; say which, ` +
+        `such as --key ${example} to halfway import or --set init.key=${example} to halfway pretrain`,
     );
   }
   const own = new Map(

@@ -41,6 +41,18 @@ describe('startWeights', () => {
     },
   );
 
+  it('takes the network that is named where a file has several, else the teacher', async () => {
+    const prefixOf = async (init: { readonly file: string; readonly key?: string }): Promise<string | undefined> => {
+      const weights = await startWeights({ ...REST, ...init });
+      for (const tensor of weights?.tensors.values() ?? []) tensor.dispose();
+      return weights?.report.prefix;
+    };
+    const file = published('ibot.pth');
+    expect(await prefixOf({ file })).toBe('teacher.backbone.');
+    expect(await prefixOf({ file, key: 'student' })).toBe('student.module.backbone.');
+    await expect(prefixOf({ file, key: 'ema' })).rejects.toThrow(/weights must have .* below ema, got student\.module/);
+  });
+
   it('refuses, in one line, a file that is not there, an empty folder, another file than was meant, and one without weights', async () => {
     await expect(read('/nowhere/x.pth')).rejects.toThrow(
       /^init\.file: must be a file of weights, a run or an export, got \/nowhere\/x\.pth, which does not exist; name another$/,

@@ -15,11 +15,11 @@ export interface StartWeights extends LoadedWeights {
 const IN_FOLDERS = ['export/backbone.safetensors', 'backbone.safetensors', 'model.safetensors'];
 
 /**
- * Reads the weights that `init.file` names; undefined where it names none.
+ * Reads the weights that `init.file` names, of its networks the one of `init.key`; undefined where it names none.
  *
  * Throws DataError when there is no such file, or it is not the one that `init.sha256` says, and what `loadWeights` throws.
  */
-export async function startWeights({ file, sha256: wanted }: Config['init']): Promise<StartWeights | undefined> {
+export async function startWeights({ file, sha256: wanted, key }: Config['init']): Promise<StartWeights | undefined> {
   if (file === undefined) return undefined;
   const path = weightsAt(file);
   const sha256 = await sha256Of(path);
@@ -30,7 +30,7 @@ export async function startWeights({ file, sha256: wanted }: Config['init']): Pr
       { path },
     );
   }
-  return { ...(await loadWeights(path)), sha256 };
+  return { ...(await loadWeights(path, key === undefined ? {} : { key })), sha256 };
 }
 
 function weightsAt(path: string): string {

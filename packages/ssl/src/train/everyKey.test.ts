@@ -215,8 +215,8 @@ const OF_AN_EVALUATION = [
   'eval.features',
 ];
 
-/** What the file is compared with before it is read (interop/startWeights.test.ts). */
-const OF_A_START = ['init.sha256'];
+/** What the file is compared with before it is read, and what is read of it (interop/startWeights.test.ts). */
+const OF_A_START = ['init.sha256', 'init.key'];
 
 /** Which of two encoders a run writes out, after its steps (run/exportedTensors.ts). */
 const OF_AN_EXPORT = ['eval.weights'];

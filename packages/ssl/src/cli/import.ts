@@ -14,8 +14,8 @@ interface ImportFlags {
 /** `halfway import` */
 export function importCommand(): Command {
   return new Command('import')
-    .description('read a published vision transformer (.pth, .safetensors), and write it in our own form')
-    .argument('<file>', 'weights of DINO, iBOT, DINOv2, MAE, timm or Hugging Face')
+    .description('read a published vision transformer or ResNet-18 (.pth, .safetensors), and write it in our own form')
+    .argument('<file>', 'weights of DINO, iBOT, DINOv2, MAE, timm, Hugging Face or torchvision')
     .addOption(
       new Option('--format <name>', 'how its tensors are named (default: as the names tell)').choices(FORMAT_NAMES),
     )
@@ -56,7 +56,8 @@ async function run(file: string, { format, key, heads, out, json }: ImportFlags)
   const { report, diff, config } = imported;
   const files = out === undefined ? [] : exportEncoder(imported, 'safetensors', out);
   const fromWidth = 'as published models of this width have';
-  const headsText = describeHeads(report, config.model.numHeads, heads === undefined ? fromWidth : 'by --heads');
-  const text = [describeSource(report), describeFit(diff), headsText, ...files].join('\n');
+  const from = heads === undefined ? fromWidth : 'by --heads';
+  const headLines = config.model.kind === 'vit' ? [describeHeads(report, config.model.numHeads, from)] : [];
+  const text = [describeSource(report), describeFit(diff), ...headLines, ...files].join('\n');
   printResult({ ...report, diff, model: config.model, files }, text, json === true);
 }

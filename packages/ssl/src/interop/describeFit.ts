@@ -13,7 +13,7 @@ export function describeFit(diff: EncoderDiff): string {
 
 /** In one line, what cannot be the encoder's. */
 export function describeUnfit(diff: EncoderDiff): string {
-  return clausesOf(diff, 'unfit').join('; ');
+  return listed(clausesOf(diff, 'unfit'), '; ');
 }
 
 /** A clause for each note. */
@@ -52,7 +52,7 @@ function line(title: string, text: string): string {
   return `  ${title.padEnd(10)}  ${text}`;
 }
 
-function listed(names: readonly string[]): string {
+function listed(names: readonly string[], separator = ', '): string {
   const more = names.length - NAMES_SHOWN;
-  return names.slice(0, NAMES_SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return names.slice(0, NAMES_SHOWN).join(separator) + (more > 0 ? ` and ${more} more` : '');
 }

@@ -1,7 +1,7 @@
 /** Names of formats, for the command line too: nothing is loaded with them. */
 
 /** How a file's tensors are named (formats.ts). */
-export const FORMAT_NAMES = ['dinov2', 'dino', 'mae', 'timm', 'hf-dinov2', 'hf-vit'] as const;
+export const FORMAT_NAMES = ['dinov2', 'dino', 'mae', 'timm', 'hf-dinov2', 'hf-vit', 'torchvision'] as const;
 export type FormatName = (typeof FORMAT_NAMES)[number];
 
 /** In what form an encoder is exported (exportEncoder.ts). */

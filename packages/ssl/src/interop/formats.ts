@@ -1,11 +1,12 @@
 /**
- * How the projects that publish vision transformers name their parameters, as tables of theirs and ours. Ours are DINOv2's
- * (models/vit.ts), so that a project's table has only what differs. `#` stands for the number of a block.
+ * How the projects that publish encoders name their parameters, as tables of theirs and ours. Ours are DINOv2's (models/vit.ts) and, of
+ * ResNet-18, torchvision's (models/resnet.ts), so that a project's table has only what differs. `#` stands for the number of a block.
  *
  * Sources: DINOv2, iBOT and DINO vision_transformer.py, MAE models_mae.py, timm models/vision_transformer.py, and the names that
  * transformers' save_pretrained writes for Dinov2Model, Dinov2WithRegistersModel and ViTModel.
  */
 import type { Tensor } from '@halfway/torch';
+import type { Config } from '../config/schema.js';
 import type { FormatName } from './formatNames.js';
 import { writeHuggingFace } from './huggingFace.js';
 import { isTimm, readTimm, writeTimm } from './timm.js';
@@ -13,7 +14,9 @@ import type { Shapes } from './weightFile.js';
 
 export interface WeightFormat {
   readonly name: FormatName;
-  /** The patch embedding's weight: what stands before this name in a file stands before all of the network's names. */
+  /** The encoder that its tensors are of. */
+  readonly kind: Config['model']['kind'];
+  /** A weight that stands once in a network: what is before this name in a file is before all of the network's names. */
   readonly anchor: string;
   /** Whether a network of these names and shapes is of this format and of none further down. */
   readonly isOf: (shapes: Shapes) => boolean;
@@ -47,10 +50,11 @@ const HF_ATTENTION = [
   ['encoder.layer.#.attention.output.dense', 'blocks.#.attn.proj'],
 ] as const;
 
-/** In the order in which a file is asked whether it is of the format; the last is what remains. */
+/** In the order in which a file is asked whether it is of the format; the last of a kind is what remains. */
 export const FORMATS: readonly WeightFormat[] = [
   {
     name: 'hf-dinov2',
+    kind: 'vit',
     anchor: HF_PATCH_EMBED,
     isOf: hasName(/^encoder\.layer\.0\.norm1\.weight$/),
     names: [
@@ -71,6 +75,7 @@ export const FORMATS: readonly WeightFormat[] = [
   },
   {
     name: 'hf-vit',
+    kind: 'vit',
     anchor: HF_PATCH_EMBED,
     isOf: hasName(/^encoder\.layer\.0\.layernorm_before\.weight$/),
     names: [
@@ -83,9 +88,17 @@ export const FORMATS: readonly WeightFormat[] = [
     ],
   },
   // Its mask token is the decoder's, as wide as that.
-  { name: 'mae', anchor: PATCH_EMBED, isOf: hasName(/^decoder_pred\./), names: [], foreign: /^(decoder_|mask_token$)/ },
+  {
+    name: 'mae',
+    kind: 'vit',
+    anchor: PATCH_EMBED,
+    isOf: hasName(/^decoder_pred\./),
+    names: [],
+    foreign: /^(decoder_|mask_token$)/,
+  },
   {
     name: 'timm',
+    kind: 'vit',
     anchor: PATCH_EMBED,
     isOf: isTimm,
     names: [['reg_token', 'register_tokens']],
@@ -94,12 +107,14 @@ export const FORMATS: readonly WeightFormat[] = [
   },
   {
     name: 'dinov2',
+    kind: 'vit',
     anchor: PATCH_EMBED,
     isOf: hasName(/^(mask_token|register_tokens|blocks\.\d+\.\d+\..*)$/),
     names: [],
   },
   // Also iBOT's, DeiT's, and timm's where nothing of it has to be read otherwise.
-  { name: 'dino', anchor: PATCH_EMBED, isOf: () => true, names: [['masked_embed', 'mask_token']] },
+  { name: 'dino', kind: 'vit', anchor: PATCH_EMBED, isOf: () => true, names: [['masked_embed', 'mask_token']] },
+  { name: 'torchvision', kind: 'resnet18', anchor: 'layer1.0.conv1.weight', isOf: () => true, names: [] },
 ];
 
 /** The format of a name. */

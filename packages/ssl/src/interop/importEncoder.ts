@@ -3,13 +3,18 @@ import * as torch from '@halfway/torch';
 import { parseConfig } from '../config/parse.js';
 import { ConfigError } from '../errors.js';
 import { Adapter } from '../models/adapter.js';
-import { Vit, vitConfig } from '../models/vit.js';
+import { createEncoder } from '../models/createEncoder.js';
 import type { LoadedEncoder } from '../run/loadEncoder.js';
 import type { EncoderDiff } from './fitWeights.js';
+import { formatNamed } from './formats.js';
 import { initEncoder } from './initEncoder.js';
-import { loadWeights, type WeightsReport } from './loadWeights.js';
+import { type LoadedWeights, loadWeights, type WeightsReport } from './loadWeights.js';
 import type { WeightChoice } from './recognise.js';
+import { resnetSettings } from './resnetSettings.js';
 import { publishedHeads, shapeSettings } from './vitSettings.js';
+
+/** Sides of images that the stems of a ResNet-18 are for, where none is told. Sources: He et al. 2016; SimCLR on CIFAR-10. */
+const RESNET_SIDES = { imagenet: 224, small: 32 } as const;
 
 export interface ImportChoice extends WeightChoice {
   /** Attention heads, which weights do not tell. Default: those told beside the file, else of the published ViTs of this width. */
@@ -30,21 +35,35 @@ export interface ImportedEncoder extends LoadedEncoder {
 export async function importEncoder(path: string, choice: ImportChoice = {}): Promise<ImportedEncoder> {
   const weights = await loadWeights(path, choice);
   const { tensors, report } = weights;
-  const shape = shapeSettings(tensors);
-  const { widthDim } = shape;
-  const numHeads = headsOf(report, widthDim, choice.numHeads);
-  // DINO, iBOT and DINOv2 resize positions by a scale; DINOv2's models with registers, timm and transformers to a size.
-  const byFormat = report.format.startsWith('dino') && shape.numRegisters === 0 ? 'offset' : 'size';
-  const positionResize = report.told?.positionResize ?? byFormat;
-  const split = { location: 'backbone', equivariantDim: 0 };
-  const config = parseConfig({ model: { ...shape, numHeads, positionResize }, split }, path);
+  const isResnet = formatNamed(report.format).kind === 'resnet18';
+  const model = isResnet ? resnetModel(weights, choice) : vitModel(weights, choice);
+  const config = parseConfig({ model, split: { location: 'backbone', equivariantDim: 0 } }, path);
   const rng = torch.generator(0);
-  const encoder = new Vit(vitConfig(config.model), rng);
-  const adapter = new Adapter(widthDim, config.split, rng);
+  const encoder = createEncoder(config.model, rng);
+  const adapter = new Adapter(encoder.widthDim, config.split, rng);
   rng.dispose();
   const diff = initEncoder(encoder, weights);
   for (const tensor of tensors.values()) tensor.dispose();
   return { encoder, adapter, config, runDir: undefined, source: path, report, diff };
+}
+
+/** The `model` section that the file's network was made with. */
+function resnetModel({ tensors, report: { path, told } }: LoadedWeights, { numHeads }: ImportChoice): object {
+  if (numHeads !== undefined) {
+    throw new ConfigError(`${path}: a ResNet-18 has no attention heads, got --heads ${numHeads}; leave it out`);
+  }
+  const resnet = resnetSettings(tensors) ?? ({ stem: 'imagenet' } as const);
+  const imagePx = told?.imagePx ?? RESNET_SIDES[resnet.stem];
+  return { kind: 'resnet18', imagePx, resnet };
+}
+
+/** The same of a vision transformer. */
+function vitModel({ tensors, report }: LoadedWeights, { numHeads }: ImportChoice): object {
+  const shape = shapeSettings(tensors);
+  // DINO, iBOT and DINOv2 resize positions by a scale; DINOv2's models with registers, timm and transformers to a size.
+  const byFormat = report.format.startsWith('dino') && shape.numRegisters === 0 ? 'offset' : 'size';
+  const positionResize = report.told?.positionResize ?? byFormat;
+  return { ...shape, numHeads: headsOf(report, shape.widthDim, numHeads), positionResize };
 }
 
 function headsOf({ path, told }: WeightsReport, widthDim: number, said: number | undefined): number {

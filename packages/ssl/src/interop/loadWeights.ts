@@ -1,4 +1,4 @@
-/** Weights of a published vision transformer, or of one of ours, under our names. */
+/** Weights of a published encoder, or of one of ours, under our names. */
 import { OutOfMemoryError, scope, type Tensor } from '@halfway/torch';
 import type { FormatName } from './formatNames.js';
 import type { WeightFormat } from './formats.js';
@@ -23,7 +23,7 @@ export interface WeightsReport {
 }
 
 export interface LoadedWeights {
-  /** By our names (those of DINOv2, models/vit.ts), in the file's dtypes, on the CPU; they may share memory. */
+  /** By our names (those of DINOv2, models/vit.ts, or of torchvision, models/resnet.ts), in the file's dtypes, on the CPU; they may share memory. */
   readonly tensors: Map<string, Tensor>;
   readonly report: WeightsReport;
 }
@@ -32,7 +32,7 @@ export interface LoadedWeights {
  * Reads the encoder in a file of PyTorch's or a safetensors file, without Python and without running anything of the file.
  * The format is told by names and shapes; of several networks the teacher is taken.
  *
- * Throws DataError when the file is broken, holds anything but tensors and plain containers, or no vision transformer or several;
+ * Throws DataError when the file is broken, holds anything but tensors and plain containers, or no encoder or several;
  * SafetensorsError for a broken safetensors file; OutOfMemoryError when the tensors do not fit.
  * @example const { tensors, report } = await loadWeights('dinov2_vits14_pretrain.pth');
  * @example await loadWeights('checkpoint.pth', { key: 'student' });

@@ -18,11 +18,13 @@ import { shapeSettings, type VitSettings } from './vitSettings.js';
 /** As far as the configuration says. */
 export interface ToldSettings extends Partial<Pick<VitSettings, 'widthDim' | 'depth' | 'numHeads'>> {
   /** How the program that the configuration is of resizes positions. */
-  readonly positionResize: Config['model']['positionResize'];
+  readonly positionResize?: Config['model']['positionResize'];
   /** Of a plain feed-forward part, by the program's own name. */
   readonly activation?: string;
   /** What every layer norm adds to the variance. */
   readonly normEps?: number;
+  /** Side of the images that a ResNet-18 was trained with. */
+  readonly imagePx?: number;
 }
 
 /** Those of a configuration at `path`. */
@@ -75,6 +77,7 @@ function toldByUs(json: unknown, path: string): ToldSettings | undefined {
 }
 
 function ofModel(model: Config['model']): ToldSettings {
+  if (model.kind === 'resnet18') return { imagePx: model.imagePx };
   const { widthDim, depth, numHeads, positionResize } = vitConfig(model);
   return { widthDim, depth, numHeads, positionResize };
 }

@@ -10,6 +10,7 @@ import { published } from '../interop/published.case.js';
 import { startWeights } from '../interop/startWeights.js';
 import { present } from '../models/fixture.case.js';
 import type { FeatureFigure, InitReport } from '../protocol/init.js';
+import { exportBackbone } from '../run/exportBackbone.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { bytesOf, learnedIn } from './pretrain.case.js';
 import { type FeatureJudge, pretrain, type PretrainOptions } from './pretrain.js';
@@ -83,6 +84,37 @@ describe('startFrom', () => {
         ['adapted', 'pos_embed: 3 x 3 positions resized to 4 x 4'],
         ['heads', '2 of the recipe, since no weights tell how many they were made with'],
       ]);
+    });
+    for (const tensor of weights.tensors.values()) tensor.dispose();
+  });
+});
+
+describe('startFrom of a ResNet-18', () => {
+  it('gives student and teacher weights and statistics of another, and says nothing of heads', async () => {
+    const settings = ['objective=dino', 'recon.target=none', 'dino.hiddenDim=6', 'dino.bottleneckDim=4'];
+    const config = tinyConfig(
+      ...[...settings, 'dino.prototypes=7'],
+      ...['model.kind=resnet18', 'model.imagePx=32', 'train.seed=3'],
+    );
+    const file = join(scratch, 'resnet18');
+    const { objective: other } = createTrainState(config, 'float32');
+    exportBackbone(file, present(other.teacher).network, config);
+    const weights = present(await startWeights({ ...config.init, file }));
+    torch.scope(() => {
+      const { objective } = createTrainState({ ...config, train: { ...config.train, seed: 4 } }, 'float32');
+      const text = startFrom(objective, weights, config.model);
+      const from = present(other.teacher).network.stateDict();
+      for (const network of [objective.network, present(objective.teacher).network]) {
+        const taken = [...network.stateDict()].filter(([name]) => name.startsWith('encoder.'));
+        expect(taken).toHaveLength(120);
+        expect(taken.filter(([name, tensor]) => !tensor.equal(present(from.get(name)))).map(([name]) => name)).toEqual(
+          [],
+        );
+      }
+      expect(text).toBe(
+        `${join(file, 'export', 'backbone.safetensors')}: torchvision, below encoder\n` +
+          '  left out    adapter.proj.bias, adapter.proj.weight\n  matched     120 tensors',
+      );
     });
     for (const tensor of weights.tensors.values()) tensor.dispose();
   });

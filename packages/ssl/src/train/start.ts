@@ -18,7 +18,8 @@ export function startFrom({ network, teacher }: Objective, weights: LoadedWeight
   if (network.encoder === undefined) throw new Error('internal: start: the objective has no encoder');
   const diff = initEncoder(network.encoder, weights);
   teacher?.network.loadStateDict(network.stateDict(), { strict: false }); // it has no mask token and no decoders
-  return [describeSource(weights.report), describeFit(diff), headsText(weights.report, vitConfig(model))].join('\n');
+  const heads = model.kind === 'vit' ? [headsText(weights.report, vitConfig(model))] : [];
+  return [describeSource(weights.report), describeFit(diff), ...heads].join('\n');
 }
 
 function headsText(report: WeightsReport, { widthDim, numHeads }: VitConfig): string {

@@ -179,6 +179,15 @@ describe('initEncoder', () => {
       });
     });
 
+    it('wants no LayerScale for one of 1', () => {
+      torch.scope(() => {
+        const ones = torch.ones([8]);
+        const scales = [0, 1].flatMap((i) => [1, 2].map((j) => [`blocks.${i}.ls${j}.gamma`, ones] as const));
+        const scaled = changed(toldBy({ numHeads: 4 }), Object.fromEntries(scales));
+        expect(() => initEncoder(encoderFor(dino.tensors), scaled)).toThrow(/--set model\.numHeads=4$/);
+      });
+    });
+
     it('knows the heads of an encoder of another size too', () => {
       torch.scope(() => {
         const attempt = (): unknown => initEncoder(encoderFor(dino.tensors, { depth: 1 }), toldBy({ numHeads: 2 }));

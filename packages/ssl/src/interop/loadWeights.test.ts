@@ -128,6 +128,7 @@ describe('loadWeights', () => {
       { key: 'b' },
       'or layer1.0.conv1.weight below b, got a.patch_embed.proj.weight; is it another kind of network?',
     ],
+    [['a.patch_embed.proj.weight'], { key: '' }, "or layer1.0.conv1.weight below '', got a.patch_embed.proj.weight;"],
     [
       ['patch_embed.proj.weight'],
       { format: 'hf-vit' },

@@ -24,7 +24,7 @@ export function headsOf({ blocks }: Vit): number {
 /** What differs, and the settings by which the encoder would be the file's; where no settings would help, the tensors that are wrong. */
 export function misfitError(encoder: Vit | Resnet18, weights: LoadedWeights, diff: EncoderDiff): DataError {
   const { path } = weights.report;
-  const comparison = encoder instanceof Resnet18 ? compareResnet(encoder, weights) : compareVit(encoder, weights);
+  const comparison = encoder instanceof Resnet18 ? compareResnet(encoder, weights) : compareVit(encoder, weights, diff);
   const reason =
     comparison === undefined
       ? `${describeUnfit(diff)}; take another file`
@@ -35,11 +35,18 @@ export function misfitError(encoder: Vit | Resnet18, weights: LoadedWeights, dif
 /** Settings of the file's network; heads where they are told. */
 type WantedSettings = Omit<VitSettings, 'numHeads'> & Partial<Pick<VitSettings, 'numHeads'>>;
 
-function compareVit(encoder: Vit, { tensors, report: { told } }: LoadedWeights): Comparison | undefined {
+function compareVit(
+  encoder: Vit,
+  { tensors, report: { told } }: LoadedWeights,
+  diff: EncoderDiff,
+): Comparison | undefined {
   const own = { ...shapeSettings(encoder.stateDict()), numHeads: headsOf(encoder) };
   const wanted = { ...shapeSettings(tensors), ...(told?.numHeads !== undefined && { numHeads: told.numHeads }) };
+  const hasUnfitScale = diff.some(({ name, standing }) => standing === 'unfit' && name.endsWith('.gamma'));
   const fitsAnyway = (key: keyof VitSettings): boolean =>
-    key === 'imagePx' || ((key === 'numRegisters' || key === 'layerScale') && wanted[key] === 0);
+    key === 'imagePx' ||
+    (key === 'numRegisters' && wanted.numRegisters === 0) ||
+    (key === 'layerScale' && !hasUnfitScale); // none, or one of 1 where the encoder has none
   const differing = (Object.keys(wanted) as (keyof VitSettings)[]).filter(
     (key) => own[key] !== wanted[key] && !fitsAnyway(key),
   );

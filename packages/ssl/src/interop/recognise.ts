@@ -32,7 +32,7 @@ export function recognise(shapes: Shapes, { format: wanted, key }: WeightChoice,
   const [prefix, ...others] = teachers.length > 0 ? teachers : below;
   if (prefix === undefined) {
     const anchors = [...new Set(formats.map(({ anchor }) => anchor))].join(' or ');
-    const where = key === undefined ? '' : ` below ${key}`;
+    const where = key === undefined ? '' : ` below ${shown([key])}`;
     return fail(`weights must have ${anchors}${where}, got ${shown(names)}; is it another kind of network?`);
   }
   if (others.length > 0) {

@@ -83,7 +83,7 @@ describe('a ResNet-18', () => {
   it('comes back from its own export bit for bit, alone and imported, with its adapter left out', async () => {
     const config = configOf({ stem: 'small', variant: 'sie' }, 24);
     const encoder = drawn(config, 2);
-    const adapter = new Adapter(512, 4, torch.generator(0));
+    const adapter = new Adapter(512, { location: 'adapter', dim: 4 }, torch.generator(0));
     const loaded = { encoder, adapter, config, runDir: undefined, source: 'test' };
     const [exported = ''] = exportEncoder(loaded, 'safetensors', join(scratch, 'own'));
     const imported = await importEncoder(exported);
@@ -104,7 +104,7 @@ describe('a ResNet-18', () => {
   it("is imported from torchvision's names at the size of ImageNet, and has no heads", async () => {
     const { config } = await importEncoder(path);
     expect(config.model).toMatchObject({ kind: 'resnet18', imagePx: 224, resnet: { stem: 'imagenet' } });
-    expect(config.split).toMatchObject({ dim: 512, equivariantDim: 256 });
+    expect(config.split).toMatchObject({ location: 'backbone', equivariantDim: 0 });
     await expect(importEncoder(path, { numHeads: 3 })).rejects.toThrow(
       `${path}: a ResNet-18 has no attention heads, got --heads 3; leave it out`,
     );

@@ -1,7 +1,9 @@
 /** What was read of a file of weights and what became of it, for people. */
+import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
 import { NORM_EPS } from '../models/block.js';
 import type { EncoderDiff, Standing } from './fitWeights.js';
 import type { WeightsReport } from './loadWeights.js';
+import type { PixelSettings } from './toldSettings.js';
 
 const STANDINGS: readonly Standing[] = ['matched', 'adapted', 'missing', 'unexpected', 'unfit'];
 const NAMES_SHOWN = 3;
@@ -37,6 +39,9 @@ export function describeSource({ path, format, prefix, leftOut, skipped, told }:
     `${path}: ${format}${below}`,
     ...(leftOut.length > 0 ? [line('left out', listed(leftOut))] : []),
     ...(skipped.length > 0 ? [line('skipped', listed(skipped))] : []),
+    ...(told?.pixels && pixelsText(told.pixels) !== pixelsText(OWN_PIXELS)
+      ? [line('pixels', `normalised by ${pixelsText(OWN_PIXELS)}, where its own are by ${pixelsText(told.pixels)}`)]
+      : []),
     ...(told?.normEps !== undefined && told.normEps !== NORM_EPS
       ? [
           line(
@@ -46,6 +51,12 @@ export function describeSource({ path, format, prefix, leftOut, skipped, told }:
         ]
       : []),
   ].join('\n');
+}
+
+const OWN_PIXELS: PixelSettings = { mean: PIXEL_MEAN, std: PIXEL_STD };
+
+function pixelsText({ mean, std }: PixelSettings): string {
+  return `mean ${mean.join(' ')} and std ${std.join(' ')}`;
 }
 
 function line(title: string, text: string): string {

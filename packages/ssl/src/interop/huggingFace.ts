@@ -76,10 +76,18 @@ const CONFIG = z.object({
   layer_norm_eps: z.number().optional(),
 });
 
-/** What a `config.json` of Hugging Face's tells; undefined where it is another program's, or of no vision transformer. */
-export function toldByHuggingFace(json: unknown): ToldSettings | undefined {
+const threeNumbers = z.array(z.number()).length(3);
+
+const PREPROCESSING = z.object({ image_mean: threeNumbers, image_std: threeNumbers });
+
+/**
+ * What a `config.json` of Hugging Face's tells, and `preprocessor_config.json` where there is one; undefined where it is another program's,
+ * or of no vision transformer.
+ */
+export function toldByHuggingFace(json: unknown, preprocessing?: unknown): ToldSettings | undefined {
   const { data } = CONFIG.safeParse(json);
   if (data === undefined) return undefined;
+  const { data: pixels } = PREPROCESSING.safeParse(preprocessing);
   const { hidden_act: activation, layer_norm_eps: normEps } = data;
   return {
     widthDim: data.hidden_size,
@@ -87,6 +95,7 @@ export function toldByHuggingFace(json: unknown): ToldSettings | undefined {
     numHeads: data.num_attention_heads,
     ...(activation !== undefined && { activation }),
     ...(normEps !== undefined && { normEps }),
+    ...(pixels && { pixels: { mean: pixels.image_mean, std: pixels.image_std } }),
     positionResize: 'size',
   };
 }

@@ -47,8 +47,12 @@ describe('importEncoder', () => {
     copyFileSync(published(`${name}.config.json`), join(folder, 'config.json'));
     const { config, encoder, report } = await importEncoder(path);
     expect(config.model).toMatchObject({ numHeads: 2, positionResize: 'size' });
+    const pixels =
+      '  pixels      normalised by mean 0.485 0.456 0.406 and std 0.229 0.224 0.225, where its own are by mean 0.5 0.5 0.5 and std 0.5 0.5 0.5';
     const norms = `  norms       add 1e-6 to the variance, where ${join(folder, 'config.json')} says 1e-12`;
-    expect(describeSource(report).split('\n').slice(1)).toEqual(name === 'hf-vit' ? [norms] : []);
+    expect(describeSource(report).split('\n').slice(1)).toEqual(
+      name === 'hf-vit' ? [norms] : name === 'timm' ? [pixels] : [],
+    );
     torch.scope(() => {
       const { cls } = torch.noGrad(() => encoder.forward(present(features.get('images')), evalContext()));
       expectClose(cls, present(features.get(`${file.split('.')[0]}/cls`)), 'cls');

@@ -134,6 +134,8 @@ export function timmConfig({
   };
 }
 
+const threeNumbers = z.array(z.number()).length(3);
+
 const CONFIG = z.object({
   architecture: z.string().regex(/^(vit|deit3?|flexivit)_/),
   num_features: count.optional(),
@@ -146,6 +148,7 @@ const CONFIG = z.object({
       act_layer: z.string().optional(),
     })
     .default({}),
+  pretrained_cfg: z.object({ mean: threeNumbers, std: threeNumbers }).optional().catch(undefined),
 });
 
 /** Widths of the sizes in architectures' names; those with a class token have the heads that are published for the width. */
@@ -163,6 +166,7 @@ export function toldByTimm(json: unknown): ToldSettings | undefined {
     ...(depth !== undefined && { depth }),
     ...(numHeads !== undefined && { numHeads }),
     ...(activation !== undefined && { activation }),
+    ...(data.pretrained_cfg && { pixels: data.pretrained_cfg }),
     positionResize: 'size',
   };
 }

@@ -60,6 +60,12 @@ describe('toldBeside', () => {
     expect(toldOf(widthDim, jsonOf(json))?.numHeads).toBe(numHeads);
   });
 
+  it('reads by what Hugging Face normalises images', () => {
+    const images = JSON.stringify({ image_mean: [0.5, 0.4, 0.3], image_std: [1, 2, 3] });
+    const files = { 'config.json': published('hf-vit.config.json'), 'preprocessor_config.json': images };
+    expect(toldOf(8, files)?.pixels).toEqual({ mean: [0.5, 0.4, 0.3], std: [1, 2, 3] });
+  });
+
   it.each([
     ['nothing', {}],
     ['another width', jsonOf({ hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2 })],

@@ -15,6 +15,11 @@ import { toldByHuggingFace } from './huggingFace.js';
 import { toldByTimm } from './timm.js';
 import { shapeSettings, type VitSettings } from './vitSettings.js';
 
+export interface PixelSettings {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /** As far as the configuration says. */
 export interface ToldSettings extends Partial<Pick<VitSettings, 'widthDim' | 'depth' | 'numHeads'>> {
   /** How the program that the configuration is of resizes positions. */
@@ -23,6 +28,8 @@ export interface ToldSettings extends Partial<Pick<VitSettings, 'widthDim' | 'de
   readonly activation?: string;
   /** What every layer norm adds to the variance. */
   readonly normEps?: number;
+  /** By which values from 0 to 1 are normalised, channel by channel. */
+  readonly pixels?: PixelSettings;
   /** Side of the images that a ResNet-18 was trained with. */
   readonly imagePx?: number;
 }
@@ -48,7 +55,9 @@ function readBeside(folder: string): ToldBeside | undefined {
   const path = join(folder, 'config.json');
   if (existsSync(path)) {
     const json = readJson(path);
-    const told = toldByUs(json, path) ?? toldByTimm(json) ?? toldByHuggingFace(json);
+    const ofImages = join(folder, 'preprocessor_config.json'); // Hugging Face's
+    const images = existsSync(ofImages) ? readJson(ofImages) : undefined;
+    const told = toldByUs(json, path) ?? toldByTimm(json) ?? toldByHuggingFace(json, images);
     return told && { path, ...told };
   }
   const [checkpoints, run] = [dirname(folder), dirname(dirname(folder))]; // of RUN/checkpoints/step-N

@@ -41,6 +41,8 @@ describe('shipped recipes', () => {
       for (const heading of ['# Source: ', '# Command: npx halfway ', '# Time: ', '# Expected: ', '# Last run: ']) {
         expect([name, heading, text.includes(heading)]).toEqual([name, heading, true]);
       }
+      // A score, or that there is none.
+      expect([name, /^# Expected: .*(\d|never measured|no figures)/m.test(text)]).toEqual([name, true]);
     }
   });
 

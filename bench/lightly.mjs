@@ -40,6 +40,7 @@ async function loop(context, dtype) {
     files,
     'paper/dinov2',
     ...['model.size=small', 'model.patch=14', 'model.dropPathRate=0.1', 'augment.local.cropPx=98'],
+    'split.location=backbone', // without an adapter, as there
     ...[`train.batch=${BATCH}`, `train.steps=${steps}`, `train.logEvery=${warmSteps}`, `train.computeDtype=${dtype}`],
     ...['train.imagesEvery=0', `train.checkpointEvery=${steps}`],
   );

@@ -57,7 +57,7 @@ export function thetaRegression(options: RegressionOptions, rng: Generator): Pai
     term: 'theta',
     transformed: { transformation, intermediates: 0, fill, sharedCrop },
     modules: { regressor },
-    mixesImages: ['the batch norm of the regressor'],
+    batchDependent: ['the batch norm of the regressor'],
 
     loss(features, batch, ctx) {
       const vectors = features.map((tokens) => {

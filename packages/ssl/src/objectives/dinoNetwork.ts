@@ -22,6 +22,7 @@ import type { EncodedView } from '../models/encodeViews.js';
 import type { Encoder } from '../models/encoder.js';
 import { normalize } from '../transforms/pixels.js';
 import { teacherMomentumAt } from './dinoSchedules.js';
+import { maskPixels } from './maskPixels.js';
 import type { Advice, Inspection, Objective } from './objective.js';
 import { expectSplit, splitTokens } from './split.js';
 import type { SplitTokens } from './split.js';
@@ -140,7 +141,7 @@ export class DinoNetwork extends Module {
 /** A student, the teacher that follows it, and the parts of their objective that are the same for all losses. */
 export interface Distillation {
   readonly base: Pick<Objective, 'advice' | 'views' | 'network' | 'teacher' | 'encode' | 'inspect'> &
-    Required<Pick<Objective, 'mixesImages'>>;
+    Required<Pick<Objective, 'batchDependent'>>;
   readonly student: DinoNetwork;
   /** What the teacher makes of the global views, nothing hidden; call it under noGrad. */
   readonly teacherSight: (views: readonly View[], ctx: ForwardContext) => Sight;
@@ -179,7 +180,7 @@ export function distillation(
       advice: adviceOf(section),
       views: globalAndLocalViews(config),
       network: student,
-      mixesImages: student.encoder.mixesImages ? ['the batch norm of the encoder'] : [],
+      batchDependent: student.encoder.mixesImages ? ['the batch norm of the encoder'] : [],
       teacher: {
         network: teacher,
         momentumAt: (step, totalSteps) => teacherMomentumAt(step, totalSteps, teacherMomentum),
@@ -217,9 +218,8 @@ function columnsOf(views: readonly View[]): Inspection['columns'] {
   const shown = views.map(({ name, images }) => ({ title: name, images }));
   const seen = views.flatMap(({ name, images, mask }) => {
     if (mask === undefined) return [];
-    const [batch = 0, , sizePx = 0] = images.shape;
-    const grid = Math.sqrt(mask.shape[1] ?? 0);
-    const hidden = mask.reshape([batch, 1, grid, grid]).to('float32').upsampleNearest2d([sizePx, sizePx]);
+    const [, , heightPx = 0, widthPx = 0] = images.shape;
+    const hidden = maskPixels(mask, heightPx, widthPx); // [B, 1, S, S]
     return [
       {
         title: `${name}, seen`,

@@ -51,8 +51,8 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
   return {
     ...base,
     ...(options.targets === 'sinkhorn' && { advice: { ...base.advice, onePrototype: 'lower optim.lr' } }), // it has no centre
-    mixesImages: [
-      ...base.mixesImages,
+    batchDependent: [
+      ...base.batchDependent,
       ...(options.koleoWeight > 0 ? ['koleo'] : []),
       // A mean over masked patches, of which the next batch has another number.
       options.targets === 'sinkhorn' ? 'sinkhorn' : 'the centre of masked patches',

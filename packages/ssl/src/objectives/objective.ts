@@ -87,7 +87,7 @@ export interface Objective {
    * What of the loss depends on the images of a batch together, in words. Where there is nothing, the loss of a batch is the mean of the
    * losses of its parts, and its next state the mean of theirs.
    */
-  readonly mixesImages?: readonly string[];
+  readonly batchDependent?: readonly string[];
   /** Weight of each term at a step of `totalSteps` (constants, warm-ups). */
   weightsAt(step: number, totalSteps: number): Readonly<Record<string, number>>;
   /** The objective's own numbers at a step: they arrive in `params.numbers`, and are logged. */

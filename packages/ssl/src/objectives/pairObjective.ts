@@ -28,7 +28,7 @@ export interface PairParts {
   /** What terms are for a batch of B images that all have the same embedding, by the terms' names. */
   readonly uninformed: (batch: number) => Readonly<Record<string, number>>;
   /** What of the terms mixes the images of a batch, in words. */
-  readonly mixesImages: readonly string[];
+  readonly batchDependent: readonly string[];
   /** What g does to the second view, for an objective that needs to know its theta. */
   readonly transformed?: ViewRequest['transformed'];
   /** The terms of a batch, f32 [], from the features of its two views. */
@@ -42,7 +42,7 @@ export interface PairParts {
 /** The objective of these parts: two views of the size of the model, no state. */
 export function pairObjective(
   { model, split }: Pick<Config, 'model' | 'split'>,
-  { network, weights, advice, uninformed, mixesImages, transformed, terms }: PairParts,
+  { network, weights, advice, uninformed, batchDependent, transformed, terms }: PairParts,
 ): Objective {
   const encode = (batch: DeviceBatch, ctx: ForwardContext): SplitTokens[] => {
     const views = batch.views.map(({ images }) => ({ images: normalize(images) }));
@@ -55,7 +55,7 @@ export function pairObjective(
       { name: 'v2', sizePx: model.imagePx, ...(transformed && { transformed }) },
     ],
     network,
-    mixesImages: [...mixesImages, ...(network.encoder.mixesImages ? ['the batch norm of the encoder'] : [])],
+    batchDependent: [...batchDependent, ...(network.encoder.mixesImages ? ['the batch norm of the encoder'] : [])],
     weightsAt: () => weights,
     initialState: () => ({}),
 

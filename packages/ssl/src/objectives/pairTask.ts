@@ -21,7 +21,7 @@ export interface PairTask {
   readonly term: string;
   readonly transformed: TransformedRequest;
   /** What of its term mixes the images of a batch, in words. */
-  readonly mixesImages: readonly string[];
+  readonly batchDependent: readonly string[];
   /** What it trains, by the names that come beside the base's own. */
   readonly modules: Readonly<Record<string, Module | readonly Module[]>>;
   /** From v1's and v2's split tokens: the term, and figures that are only logged (detached), each f32 []. */
@@ -57,7 +57,7 @@ export function withTask(base: Objective, task: PairTask, options: TaskOptions):
     ...(base.planMasks && { planMasks: taskMasks(base.planMasks, options) }),
     views: requestPath(base.views, task.transformed),
     network: new TaskNetwork(base.network, task.modules),
-    mixesImages: [...(base.mixesImages ?? []), ...task.mixesImages],
+    batchDependent: [...(base.batchDependent ?? []), ...task.batchDependent],
     weightsAt: (step, totalSteps) => ({
       ...base.weightsAt(step, totalSteps),
       [task.term]: lambda * Math.min(1, (step + 1) / Math.max(1, warmupFraction * totalSteps)),

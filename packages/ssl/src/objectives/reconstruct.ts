@@ -30,7 +30,7 @@ export function reconstruction(options: ReconstructionOptions, rng: Generator): 
     term: 'recon',
     transformed: { transformation, intermediates, fill, sharedCrop },
     // The mean is over the pixels of a batch that count, of which the next one has another number.
-    mixesImages: options.maskOutside && options.reduction === 'mean' ? ['recon without its outside'] : [],
+    batchDependent: options.maskOutside && options.reduction === 'mean' ? ['recon without its outside'] : [],
     modules: { fusion: task.fusion, decoders: task.decoders },
 
     loss(features, batch, ctx) {

@@ -6,6 +6,7 @@
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import { zip } from '../pairs.js';
+import { maskPixels } from './maskPixels.js';
 
 export interface ReconstructionLossOptions {
   /** `mean`: mean over B, C, H, W. `sum_pixels`: mean over B of the sum over C, H, W. */
@@ -73,10 +74,8 @@ export function errorByMask(
   hidden: Tensor,
 ): { readonly reconMasked: Tensor; readonly reconUnmasked: Tensor } {
   return torch.noGrad(() => {
-    const [batch = 0, numPatches = 0] = hidden.shape;
     const [, , height = 0, width = 0] = wanted[0]?.shape ?? [];
-    const grid = Math.sqrt(numPatches);
-    const masked = hidden.reshape([batch, 1, grid, grid]).to('float32').upsampleNearest2d([height, width]); // [B, 1, S, S]
+    const masked = maskPixels(hidden, height, width); // [B, 1, S, S]
     const mean = (region: Tensor): Tensor =>
       reconstructionLoss(decoded, wanted, { reduction: 'mean', valid: decoded.map(() => region) });
     return { reconMasked: mean(masked), reconUnmasked: mean(masked.neg().add(1)) };

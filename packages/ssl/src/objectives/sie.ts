@@ -133,7 +133,7 @@ export function sie(config: SieConfig, rng: Generator): Objective {
       uninformed: 'raise sie.variance, or lower sie.invariance and sie.equivariance',
     },
     uninformed: () => ({ variance: LARGEST_VARIANCE_TERM }),
-    mixesImages: ['variance', 'covariance', 'the batch norm of the expanders'],
+    batchDependent: ['variance', 'covariance', 'the batch norm of the expanders'],
     transformed: { transformation, intermediates: 0, fill, sharedCrop: false },
     weights: {
       invariance: weights.invariance,

@@ -52,7 +52,7 @@ export function simclr(config: SimclrConfig, rng: Generator): Objective {
       uninformed: 'lower simclr.temperature, or optim.lr',
     },
     uninformed: (batch) => ({ ntXent: Math.log(2 * batch - 1) }),
-    mixesImages: ['ntXent', 'the batch norm of the projector'],
+    batchDependent: ['ntXent', 'the batch norm of the projector'],
     weights: { ntXent: 1 },
     terms(features, _batch, ctx) {
       const projections = features.map(({ invariant }) => network.projector.forward(imageVector(invariant, pool), ctx));

@@ -117,7 +117,7 @@ export function vicreg(config: VicregConfig, rng: Generator): Objective {
       uninformed: 'raise vicreg.variance, or lower vicreg.invariance',
     },
     uninformed: () => ({ variance: LARGEST_VARIANCE_TERM }),
-    mixesImages: ['variance', 'covariance', 'the batch norm of the expander'],
+    batchDependent: ['variance', 'covariance', 'the batch norm of the expander'],
     weights: {
       invariance: weights.invariance,
       variance: weights.variance,

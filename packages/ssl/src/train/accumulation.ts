@@ -6,16 +6,16 @@ import { imagesPerStep } from './schedule.js';
 /** In words what the batches of a step come to; undefined where a step has one. */
 export function accumulationText(
   config: Config,
-  { mixesImages = [] }: Pick<Objective, 'mixesImages'>,
+  { batchDependent = [] }: Pick<Objective, 'batchDependent'>,
 ): string | undefined {
   const { accumulate } = config.optim;
   const { batch } = config.train;
   if (accumulate === 1) return undefined;
   const large = `a batch of ${imagesPerStep(config)}`;
-  if (mixesImages.length === 0)
+  if (batchDependent.length === 0)
     return `a step of ${accumulate} batches of ${batch} is one of ${large}, but for rounding and the draws of drop path`;
   return (
-    `a step of ${accumulate} batches of ${batch} is not one of ${large}: ${mixesImages.join(', ')} see ${batch} images at a time; ` +
+    `a step of ${accumulate} batches of ${batch} is not one of ${large}: ${batchDependent.join(', ')} see ${batch} images at a time; ` +
     'raise train.batch as far as memory allows (train.checkpointActivations=true needs less of it), and lower optim.accumulate'
   );
 }

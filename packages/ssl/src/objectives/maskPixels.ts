@@ -1,0 +1,12 @@
+/** What a mask of patches is on the image. */
+import type { Tensor } from '@halfway/torch';
+
+/**
+ * The pixels of patches: f32 [B, 1, H, W], 1 where a patch is marked and 0 elsewhere.
+ * @param mask bool [B, N], row-major over the grid
+ */
+export function maskPixels(mask: Tensor, heightPx: number, widthPx: number): Tensor {
+  const [batch = 0, numPatches = 0] = mask.shape;
+  const grid = Math.sqrt(numPatches);
+  return mask.reshape([batch, 1, grid, grid]).to('float32').upsampleNearest2d([heightPx, widthPx]);
+}

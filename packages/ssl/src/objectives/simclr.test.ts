@@ -41,8 +41,6 @@ describe('simclr', () => {
 
   it('names a split that leaves nothing', () => {
     const config = smallConfig({ ...section(), split: { dim: 10, equivariantDim: 10 } });
-    expect(() => simclr(config, torch.generator(0))).toThrow(
-      'split.equivariantDim: must lie between 0 and 9',
-    );
+    expect(() => simclr(config, torch.generator(0))).toThrow('split.equivariantDim: must lie between 0 and 9');
   });
 });

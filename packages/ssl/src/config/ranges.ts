@@ -5,6 +5,8 @@ export const positive = z.number().positive();
 export const count = z.number().int().positive();
 export const fraction = z.number().min(0).max(1);
 export const shareBelow1 = z.number().min(0).lt(1);
+/** A number for red, green and blue. */
+export const perChannel = z.array(z.number()).length(3);
 /** [low, high] */
 export const rangeOf = (bound: z.ZodNumber) =>
   z

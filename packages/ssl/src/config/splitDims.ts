@@ -1,8 +1,6 @@
 /** How wide the features are that are split, and the part that an objective's loss reads. */
+import { RESNET18_WIDTH_DIM, VIT_SIZES } from './encoderSizes.js';
 import type { Config } from './schema.js';
-import { VIT_SIZES } from './vitSizes.js';
-
-const RESNET18_WIDTH_DIM = 512;
 
 export interface SplitDims {
   /** d: the adapter's features, or the encoder's own where there is none. */

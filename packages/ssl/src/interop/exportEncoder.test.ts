@@ -28,8 +28,8 @@ const scratch = scratchFolder();
 const TINY = { size: 'custom', widthDim: 8, depth: 2, numHeads: 2, mlpRatio: 2, patch: 4, imagePx: 12 };
 
 /** An encoder whose every parameter is a random normal, so that each one counts. */
-function drawn(model: object): LoadedEncoder {
-  const config = parseConfig({ model, split: { dim: 6, equivariantDim: 2 } }, 'test');
+function drawn(model: object, split: object = { dim: 6, equivariantDim: 2 }): LoadedEncoder {
+  const config = parseConfig({ model, split }, 'test');
   const rng = torch.generator(3);
   const encoder = createEncoder(config.model, rng);
   const adapter = new Adapter(encoder.widthDim, config.split, rng);
@@ -124,6 +124,19 @@ describe('an export', () => {
       [6, 8],
       { format: 'pt', invariant: '0:4', equivariant: '4:6' },
     ]);
+  });
+
+  it("says the same of the encoder's own features where there is no adapter, and nothing where they are not split", () => {
+    for (const [equivariantDim, columns] of [
+      [3, { invariant: '0:5', equivariant: '5:8' }],
+      [0, {}],
+    ] as const) {
+      const folder = join(scratch, `backbone-${equivariantDim}`);
+      const split = { location: 'backbone', equivariantDim };
+      const [model = '', ...others] = exportEncoder(drawn(TINY, split), 'timm', folder);
+      expect(others).toEqual([join(folder, 'config.json')]);
+      expect(loadSafetensors(model).metadata).toEqual({ format: 'pt', ...columns });
+    }
   });
 
   it('refuses what a format does not have', () => {

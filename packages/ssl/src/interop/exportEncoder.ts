@@ -4,6 +4,7 @@ import { scope, type Tensor } from '@halfway/torch';
 import { saveSafetensors } from '@halfway/torch/io';
 import type { Module } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import { ConfigError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { Vit, vitConfig } from '../models/vit.js';
@@ -39,7 +40,8 @@ const LAYOUTS: Readonly<Record<Exclude<ExportFormat, 'safetensors'>, Layout>> = 
  *
  * - `safetensors`: `backbone.safetensors` and `config.json`, as in a run's export folder.
  * - `timm`, `hf`: `model.safetensors` and `config.json` of the encoder alone, and where there is an adapter `adapter.safetensors`
- *   (`proj.weight` [d, D], `proj.bias` [d], both f32; its metadata say which of the d features are invariant and which equivariant).
+ *   (`proj.weight` [d, D], `proj.bias` [d], both f32). The metadata of the file that makes the features, of the adapter's where there is
+ *   one, say which of them are invariant and which equivariant.
  *
  * @returns the files' paths
  * Throws ConfigError when the format has no such encoder, RunError when the disk does not take the files.
@@ -60,13 +62,17 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
   const state = encoder.stateDict();
   const texts = describe({ ...shapeSettings(state), numHeads: vitConfig(config.model).numHeads });
   const model = join(folder, 'model.safetensors');
+  const columns = columnsOf(config);
   const adapterPaths = adapter.proj === undefined ? [] : [join(folder, 'adapter.safetensors')];
   try {
     makeFolder(folder);
-    scope(() => saveSafetensors(model, toTheirs(formatNamed(names), state), { format: 'pt' }));
-    for (const path of adapterPaths) {
-      saveSafetensors(path, adapter.stateDict(), { format: 'pt', ...columnsOf(config.split) });
-    }
+    scope(() =>
+      saveSafetensors(model, toTheirs(formatNamed(names), state), {
+        format: 'pt',
+        ...(adapterPaths.length === 0 && columns),
+      }),
+    );
+    for (const path of adapterPaths) saveSafetensors(path, adapter.stateDict(), { format: 'pt', ...columns });
   } catch (error) {
     throw diskError(model, error);
   }
@@ -82,9 +88,12 @@ function prefixed(prefix: string, module: Module): [string, Tensor][] {
   return [...module.stateDict()].map(([name, tensor]) => [prefix + name, tensor]);
 }
 
-/** Which features of the adapter are which: `invariant` and `equivariant` as `from:to`. */
-function columnsOf({ dim, equivariantDim, equiFirst }: Config['split']): Record<string, string> {
-  const cut = equiFirst ? equivariantDim : dim - equivariantDim;
-  const [first, second] = [`0:${cut}`, `${cut}:${dim}`];
+/** Which features are which: `invariant` and `equivariant` as `from:to`; nothing where they are not split. */
+function columnsOf(config: Config): Record<string, string> {
+  const { location, equivariantDim, equiFirst } = config.split;
+  if (location === 'head_output' || equivariantDim === 0) return {};
+  const { featureDim, invariantDim } = splitDims(config);
+  const cut = equiFirst ? equivariantDim : invariantDim;
+  const [first, second] = [`0:${cut}`, `${cut}:${featureDim}`];
   return equiFirst ? { equivariant: first, invariant: second } : { invariant: first, equivariant: second };
 }

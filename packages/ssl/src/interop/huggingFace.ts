@@ -7,7 +7,7 @@
 import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { z } from 'zod';
-import { count } from '../config/ranges.js';
+import { count, perChannel } from '../config/ranges.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
 import { ConfigError } from '../errors.js';
 import { NORM_EPS } from '../models/block.js';
@@ -76,9 +76,7 @@ const CONFIG = z.object({
   layer_norm_eps: z.number().optional(),
 });
 
-const threeNumbers = z.array(z.number()).length(3);
-
-const PREPROCESSING = z.object({ image_mean: threeNumbers, image_std: threeNumbers });
+const PREPROCESSING = z.object({ image_mean: perChannel, image_std: perChannel });
 
 /**
  * What a `config.json` of Hugging Face's tells, and `preprocessor_config.json` where there is one; undefined where it is another program's,

@@ -8,7 +8,8 @@
 import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { z } from 'zod';
-import { count } from '../config/ranges.js';
+import { VIT_SIZES } from '../config/encoderSizes.js';
+import { count, perChannel } from '../config/ranges.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
 import type { ToldSettings } from './toldSettings.js';
 import { publishedHeads, type VitSettings } from './vitSettings.js';
@@ -134,8 +135,6 @@ export function timmConfig({
   };
 }
 
-const threeNumbers = z.array(z.number()).length(3);
-
 const CONFIG = z.object({
   architecture: z.string().regex(/^(vit|deit3?|flexivit)_/),
   num_features: count.optional(),
@@ -148,11 +147,11 @@ const CONFIG = z.object({
       act_layer: z.string().optional(),
     })
     .default({}),
-  pretrained_cfg: z.object({ mean: threeNumbers, std: threeNumbers }).optional().catch(undefined),
+  pretrained_cfg: z.object({ mean: perChannel, std: perChannel }).optional().catch(undefined),
 });
 
-/** Widths of the sizes in architectures' names; those with a class token have the heads that are published for the width. */
-const SIZE_WIDTHS: Readonly<Record<string, number>> = { tiny: 192, small: 384, base: 768, large: 1024, huge: 1280 };
+/** The sizes in architectures' names; those with a class token have the heads that are published for the width. */
+const SIZES: Readonly<Record<string, { readonly widthDim: number }>> = { ...VIT_SIZES, huge: { widthDim: 1280 } };
 
 /** What a `config.json` of timm's tells; undefined where it is another program's, or of no vision transformer. */
 export function toldByTimm(json: unknown): ToldSettings | undefined {
@@ -160,7 +159,7 @@ export function toldByTimm(json: unknown): ToldSettings | undefined {
   if (data === undefined) return undefined;
   const { embed_dim: widthDim = data.num_features, depth, num_heads, act_layer: activation } = data.model_args;
   const [, size = ''] = /_(tiny|small|base|large|huge)_/.exec(data.architecture) ?? [];
-  const numHeads = num_heads ?? publishedHeads(SIZE_WIDTHS[size] ?? 0);
+  const numHeads = num_heads ?? publishedHeads(SIZES[size]?.widthDim ?? 0);
   return {
     ...(widthDim !== undefined && { widthDim }),
     ...(depth !== undefined && { depth }),

@@ -4,6 +4,7 @@
  * D width, F hidden width.
  */
 import type { Tensor } from '@halfway/torch';
+import { VIT_SIZES } from '../config/encoderSizes.js';
 import type { Config } from '../config/schema.js';
 
 /** The settings by which a vision transformer has certain shapes. */
@@ -17,10 +18,7 @@ export type VitSettings = ShapeSettings & Pick<Config['model'], 'numHeads'>;
 
 /** Heads of the published sizes by width: tiny to large, MAE's huge, DINOv2's giant. Source: their vision_transformer.py. */
 const HEADS: ReadonlyMap<number, number> = new Map([
-  [192, 3],
-  [384, 6],
-  [768, 12],
-  [1024, 16],
+  ...Object.values(VIT_SIZES).map(({ widthDim, numHeads }) => [widthDim, numHeads] as const),
   [1280, 16],
   [1536, 24],
 ]);

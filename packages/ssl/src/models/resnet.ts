@@ -10,6 +10,7 @@
 import type { Generator, Tensor } from '@halfway/torch';
 import { BatchNorm2d, Conv2d, init, type Layer, maxPool2d, Module, Sequential } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
+import { RESNET18_WIDTH_DIM } from '../config/encoderSizes.js';
 import type { Config } from '../config/schema.js';
 import { type EncoderContext, runLayers } from './checkpointTape.js';
 import type { Encoder, Tokens } from './encoder.js';
@@ -30,7 +31,7 @@ export class Resnet18 extends Module implements Encoder {
   readonly layer2: readonly Layer[];
   readonly layer3: readonly Layer[];
   readonly layer4: readonly Layer[];
-  readonly widthDim = 512;
+  readonly widthDim = RESNET18_WIDTH_DIM;
   readonly gridPatches: number;
   readonly patchPx: number;
   readonly mixesImages = true;
@@ -55,7 +56,7 @@ export class Resnet18 extends Module implements Encoder {
     this.layer1 = stage(64, 64, options, rng);
     this.layer2 = stage(64, 128, options, rng);
     this.layer3 = stage(128, 256, options, rng);
-    this.layer4 = stage(256, 512, options, rng);
+    this.layer4 = stage(256, RESNET18_WIDTH_DIM, options, rng);
     for (const parameter of this.parameters()) if (parameter.rank === 4) init.kaimingNormal_(parameter, 0, 'out', rng);
   }
 

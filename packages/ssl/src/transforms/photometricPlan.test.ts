@@ -56,7 +56,7 @@ describe('planPhotometric', () => {
     expect(radii).toEqual([[4], [2], [1]]);
   });
 
-  it('scales the blur to the view, with the radius of the largest sigma, and leaves out what nobody can see', () => {
+  it('scales the blur to the views of the model, with the radius of the largest sigma, and leaves out what nobody can see', () => {
     for (const [sizePx, radiusPx] of [
       [224, 6],
       [64, 2],

@@ -1,4 +1,4 @@
-/** The named sizes of a vision transformer. */
+/** The sizes of encoders that have a name. */
 import type { Config } from './schema.js';
 
 type Shape = Pick<Config['model'], 'widthDim' | 'depth' | 'numHeads'>;
@@ -10,3 +10,6 @@ export const VIT_SIZES = {
   base: { widthDim: 768, depth: 12, numHeads: 12 },
   large: { widthDim: 1024, depth: 24, numHeads: 16 },
 } as const satisfies Record<Exclude<Config['model']['size'], 'custom'>, Shape>;
+
+/** D of ResNet-18. */
+export const RESNET18_WIDTH_DIM = 512;

@@ -3,13 +3,14 @@ import { shippedPhotos } from '../config/shippedPhotos.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
 import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { UsageError } from './failure.js';
-import { deviceOption } from './flags.js';
+import { deviceOption, wholeNumber } from './flags.js';
 import { plainOrLive, printResult, say } from './output.js';
 
 interface EvalFlags extends EvaluationFlags {
   readonly data?: string[];
   readonly test?: string[];
   readonly baseline?: 'random';
+  readonly step?: number;
   readonly weights?: string;
   readonly features?: FeatureKind;
   readonly device?: 'cpu' | 'cuda';
@@ -25,6 +26,7 @@ export function evalCommand(): Command {
     .option('--data <paths...>', 'photos that heads are fitted on (default: the photos that come with the program)')
     .option('--test <paths...>', 'photos that are asked about once (default: 20 % of --data by hash of the id)')
     .addOption(new Option('--baseline <kind>', 'the same for an untrained encoder').choices(['random']))
+    .option('--step <n>', "the run's checkpoint of so many steps (default: its newest)", wholeNumber(0))
     .option('--weights <file>', 'an exported backbone.safetensors instead of a run')
     .addOption(
       new Option('--features <kind>', "which features (default: the run's eval.features)").choices([
@@ -40,6 +42,7 @@ Examples:
   halfway eval runs/a --baseline random
   halfway eval runs/a --tasks r2 --features equivariant --data photos --test more-photos
   halfway eval runs/a --tasks r2 --r2-parameters rotation --r2-borders inside --photos 2000 --data photos
+  halfway eval runs/a --step 1000 --tasks knn
   halfway eval --weights runs/a/export/backbone.safetensors --tasks knn --data photos
 
 What the numbers mean: docs/evaluation.md.`,
@@ -50,6 +53,8 @@ What the numbers mean: docs/evaluation.md.`,
 async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> {
   const source = flags.weights ?? runDir;
   if (source === undefined) throw new UsageError('eval: a run folder or --weights must be named, got none');
+  if (flags.weights !== undefined && flags.step !== undefined)
+    throw new UsageError('eval: --step is of a run, got a file of weights; name the run folder instead');
   const choice = evaluationChoice(flags);
   const { evaluate } = await import('../eval/evaluate.js');
   const { formatReport } = await import('../eval/formatReport.js');
@@ -63,6 +68,7 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
     ...(test === undefined ? {} : { test }),
     ...(flags.features === undefined ? {} : { features: flags.features }),
     ...(flags.baseline === undefined ? {} : { baseline: flags.baseline }),
+    ...(flags.step === undefined ? {} : { step: flags.step }),
     ...(flags.device === undefined ? {} : { device: flags.device }),
     onProgress: plainOrLive(),
   });

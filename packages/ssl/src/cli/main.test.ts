@@ -23,7 +23,7 @@ describe('halfway', () => {
       'halfway pretrain: --recipe <name|file> --data <paths...> --out <folder> --init <file> --steps <n> --seed <n> --device <name> ' +
         '--set <key.path=value> --resume --allow-other-engine --dry-run --num-photos <n> --json',
       'halfway eval: [run] --tasks <list> --photos <n> --r2-parameters <list> --r2-borders <list> --data <paths...> --test <paths...> ' +
-        '--baseline <kind> --weights <file> --features <kind> --device <name> --json',
+        '--baseline <kind> --step <n> --weights <file> --features <kind> --device <name> --json',
       'halfway export: [run] --weights <file> --format <name> --out <folder> --json',
       'halfway import: [file] --format <name> --key <name> --heads <n> --out <folder> --json',
       'halfway data:',
@@ -97,6 +97,10 @@ describe('halfway', () => {
       'no key recon.lamda; did you mean recon.lambda?\n',
     ],
     [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
+    [
+      ['eval', '--weights', 'a.safetensors', '--step', '3'],
+      'halfway: eval: --step is of a run, got a file of weights; name the run folder instead\n',
+    ],
     [['export', '--out', 'x'], 'halfway: export: a run folder or --weights must be named, got none\n'],
   ];
   it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {

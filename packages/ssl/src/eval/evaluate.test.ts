@@ -8,7 +8,11 @@ import { configSchema } from '../config/schema.js';
 import { folderOf, picture } from '../data/photos.case.js';
 import { Adapter } from '../models/adapter.js';
 import { Vit, vitConfig } from '../models/vit.js';
+import { createObjective } from '../objectives/create.js';
 import type { EvalReport } from '../protocol/report.js';
+import { writeCheckpoint } from '../run/checkpoint.js';
+import { RunFolder } from '../run/runFolder.js';
+import { manifestOf, tinyConfig } from '../run/scratch.case.js';
 import { evaluate, type EvaluateOptions } from './evaluate.js';
 import { EvaluationData } from './evaluationData.js';
 import { crossValidatedKnn } from './knn/crossValidate.js';
@@ -20,6 +24,7 @@ const config = configSchema.parse({
   eval: { r2: { anglesPerImage: 2, headWidth: 8, headEpochs: 2 }, knnK: 3 },
   data: { decodeProcesses: 1 },
 });
+const tiny = tinyConfig(); // of a run
 const folder = mkdtempSync(join(tmpdir(), 'halfway-eval-'));
 const weights = join(folder, 'backbone.safetensors');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -167,6 +172,28 @@ describe('evaluate', () => {
     expect(top1).toBeGreaterThan(90);
     expect(protocol).toContain('each of 60 photos against the photos of the other 4 of 5 folds');
     expect(memory.stats().liveTensors).toBe(before);
+  });
+
+  it('keeps the report of an older checkpoint beside that of the newest', async () => {
+    const runFolder = RunFolder.create(join(folder, 'run'), tiny);
+    runFolder.writeManifest(manifestOf(tiny));
+    const run = runFolder.path;
+    for (const step of [3, 6]) {
+      scope(() => {
+        const model = createObjective(tiny, generator(step)).network.stateDict();
+        const state = { optimizer: new Map(), rngState: new Uint8Array(), unlogged: { names: [], rows: [] } };
+        writeCheckpoint(run, { step, model, ...state, engine: manifestOf(tiny).engine }, 2);
+      });
+    }
+    const options = { run, tasks: ['rank'], photos: shared, baseline: undefined as never } as const;
+    const older = await evaluateAll({ ...options, step: 3 });
+    const newest = await evaluateAll(options);
+    expect([older.source, newest.source]).toEqual([`${run}, step 3`, `${run}, step 6`]);
+    const stored = (name: string): EvalReport =>
+      JSON.parse(readFileSync(join(run, 'reports', name), 'utf8')) as EvalReport;
+    expect(stored('eval-mean-step-3.json').tasks).toEqual(older.tasks);
+    expect(stored('eval-mean.json').tasks).toEqual(newest.tasks);
+    expect(newest.tasks).not.toEqual(older.tasks);
   });
 
   it('asks for a task', async () => {

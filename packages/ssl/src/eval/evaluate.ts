@@ -30,8 +30,10 @@ import { writeReport } from './writeReport.js';
 const UNTRAINED_SEED = 0;
 
 export interface EvaluateOptions {
-  /** A run folder (its last checkpoint), or a safetensors file of weights. */
+  /** A run folder, or a safetensors file of weights. */
   readonly run: string;
+  /** The run's checkpoint of so many steps, for curves; its newest by default. */
+  readonly step?: number;
   /** All that the photos allow by default: without classes neither k-NN nor the linear probe. */
   readonly tasks?: readonly EvalTask[];
   /** Photos that heads are fitted on and neighbours come from. */
@@ -59,7 +61,8 @@ export interface EvaluateOptions {
 }
 
 /**
- * Evaluates an encoder and, for a run folder, writes RUN/reports/eval-<features>.json.
+ * Evaluates an encoder and, for a run folder, writes RUN/reports/eval-<features>.json, or eval-<features>-step-<N>.json of the
+ * checkpoint that was named.
  *
  * @example const report = await evaluate({ run: 'runs/a', tasks: ['r2', 'knn'], train: ['photos'], baseline: 'random' });
  * @throws ConfigError, DataError, RunError for what the user can mend
@@ -72,10 +75,10 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const { device = 'cpu' } = options;
   requireDevice(device);
   // Weights are kept out of the scope; what initialising them leaves behind is not.
-  const loaded = scope(() => loadEncoder(options.run));
+  const loaded = scope(() => loadEncoder(options.run, { step: options.step }));
   const kind = options.features ?? loaded.config.eval.features;
   const settings = options.settings?.eval ?? loaded.config.eval;
-  const reportPath = loaded.runDir === undefined ? undefined : join(loaded.runDir, 'reports', `eval-${kind}.json`);
+  const reportPath = reportPathOf(loaded.runDir, kind, options.step);
   if (reportPath !== undefined) requireWritable(reportPath);
   const data = options.photos ?? openPhotos(options, loaded.config);
   const onProgress = options.onProgress ?? ((): void => undefined);
@@ -150,6 +153,11 @@ function openPhotos(options: EvaluateOptions, config: Config): EvaluationData {
     ...(options.maxPhotos === undefined ? {} : { maxPhotos: options.maxPhotos }),
     data: options.settings?.data ?? config.data,
   });
+}
+
+function reportPathOf(runDir: string | undefined, kind: FeatureKind, step: number | undefined): string | undefined {
+  if (runDir === undefined) return undefined;
+  return join(runDir, 'reports', step === undefined ? `eval-${kind}.json` : `eval-${kind}-step-${step}.json`);
 }
 
 /** RUN/cache, or a folder next to a file of weights. */

@@ -49,6 +49,18 @@ describe('loadEncoder', () => {
     });
   });
 
+  it('has the checkpoint of the step that is named, and names those that are there where it is not', () => {
+    torch.scope(() => {
+      const { dir, networks } = writeRun();
+      const [older] = networks;
+      if (older === undefined) throw new Error('no network');
+      const loaded = loadEncoder(dir, { step: 3 });
+      expect(valuesOf(loaded.encoder)).toEqual(valuesOf(older, 'encoder.'));
+      expect(loaded.source).toBe(`${dir}, step 3`);
+      expect(() => loadEncoder(dir, { step: 5 })).toThrow('must hold the checkpoint of step 5, got 3, 4;');
+    });
+  });
+
   it('has the weights of an export, whose config.json says the shape', () => {
     torch.scope(() => {
       const { weights } = writeRun();

@@ -25,18 +25,23 @@ export interface LoadedEncoder extends FrozenNetwork {
   readonly source: string; // for people
 }
 
+export interface LoadEncoderOptions {
+  readonly step?: number | undefined;
+  readonly random?: number | undefined;
+}
+
 /**
- * Encoder and adapter of a run folder (its newest checkpoint) or of an exported `backbone.safetensors` beside its
- * config.json.
+ * Encoder and adapter of a run folder or of an exported `backbone.safetensors` beside its config.json.
+ * @param step the run's checkpoint of so many steps; its newest by default
  * @param random weights of an untrained network of the same shape, from this seed, instead
  * @throws RunError
  */
-export function loadEncoder(source: string, { random }: { random?: number } = {}): LoadedEncoder {
+export function loadEncoder(source: string, { step, random }: LoadEncoderOptions = {}): LoadedEncoder {
   const isRun = existsSync(source) && statSync(source).isDirectory();
   const config = isRun ? RunFolder.open(source).config() : exportedConfig(source);
   const runDir = isRun ? source : undefined;
   if (random !== undefined) return { ...drawn(config, random), runDir, source: `untrained, seed ${random}` };
-  const { path, description } = isRun ? newestModel(source) : { path: source, description: source };
+  const { path, description } = isRun ? modelOf(source, step) : { path: source, description: source };
   const { tensors } = loadSafetensors(path);
   try {
     return { ...frozenCopy(config, tensors), runDir, source: description };
@@ -78,10 +83,17 @@ function drawn(config: Config, seed: number): FrozenNetwork {
   return { encoder, adapter, config };
 }
 
-function newestModel(runDir: string): { path: string; description: string } {
-  const step = checkpointSteps(runDir).at(-1);
+function modelOf(runDir: string, wanted: number | undefined): { path: string; description: string } {
+  const kept = checkpointSteps(runDir);
+  const step = wanted ?? kept.at(-1);
   if (step === undefined) {
     throw new RunError(`run: ${runDir} must hold a checkpoint, got none yet; wait for its first, or train longer`);
+  }
+  if (!kept.includes(step)) {
+    throw new RunError(
+      `run: ${runDir} must hold the checkpoint of step ${step}, got ${kept.join(', ') || 'none yet'}; ` +
+        'train.keepCheckpoints says how many are kept, train.checkpointEvery which',
+    );
   }
   return {
     path: join(runDir, 'checkpoints', `step-${step}`, 'model.safetensors'),

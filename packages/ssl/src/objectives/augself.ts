@@ -47,7 +47,7 @@ export function augselfLoss(forth: Tensor, back: Tensor, difference: Tensor): Te
     .mseLoss(torch.cat([difference, difference.neg()]));
 }
 
-/** The task with the term `theta`, the module `regressor`, and the figure `thetaR2`: R2 of (z1, z2) -> d within the batch. */
+/** The task with the term `theta`, the module `regressor`, and the figure `thetaOverUninformed`: 1 - R2 of (z1, z2) -> d within the batch. */
 export function thetaRegression(options: RegressionOptions, rng: Generator): PairTask {
   const { transformation, fill, sharedCrop, equivariantDim } = options;
   const { parameters } = transformation;
@@ -58,6 +58,7 @@ export function thetaRegression(options: RegressionOptions, rng: Generator): Pai
     transformed: { transformation, intermediates: 0, fill, sharedCrop },
     modules: { regressor },
     batchDependent: ['the batch norm of the regressor'],
+    uninformed: 'raise recon.lambda, or optim.lr',
 
     loss(features, batch, ctx) {
       const vectors = features.map((tokens) => {
@@ -67,21 +68,24 @@ export function thetaRegression(options: RegressionOptions, rng: Generator): Pai
       const difference = scaledTheta(pathOf(batch).path.theta, parameters); // [B, P]
       const pairs = torch.cat([torch.cat([z1, z2], 1), torch.cat([z2, z1], 1)]); // [2B, 2E]
       const [forth, back] = pairOf(regressor.forward(pairs, ctx).chunk(2)); // [B, P]
-      return { term: augselfLoss(forth, back, difference), figures: { thetaR2: batchR2(forth.tanh(), difference) } };
+      return {
+        term: augselfLoss(forth, back, difference),
+        figures: { thetaOverUninformed: unexplained(forth.tanh(), difference) },
+      };
     },
 
     inspect: (base) => base,
   };
 }
 
-/** 1 - sum (p - t)^2 / sum (t - mean over the batch)^2, over all parameters; detached. */
-function batchR2(predicted: Tensor, target: Tensor): Tensor {
+/** sum (p - t)^2 / sum (t - mean over the batch)^2, over all parameters; detached. */
+function unexplained(predicted: Tensor, target: Tensor): Tensor {
   return torch.noGrad(() => {
     const residual = predicted.sub(target).square().sum();
     const total = target
       .sub(target.mean([0], true))
       .square()
       .sum();
-    return residual.div(total.clamp(1e-12)).neg().add(1);
+    return residual.div(total.clamp(1e-12));
   });
 }

@@ -106,7 +106,8 @@ objectiveConformance('sie, deep predictor without a variance term, class token, 
 
 const MASK_FIGURES = { dino: [], ibot: ['reconMasked', 'reconUnmasked'], dinov2: ['reconMasked', 'reconUnmasked'] };
 for (const target of TARGETS) {
-  const figures = target === 'color' || target === 'blur' ? ['reconInside'] : ['reconInside', 'reconOutside'];
+  const isPhotometric = target === 'color' || target === 'blur';
+  const figures = ['reconInside', 'reconOverUninformed', ...(isPhotometric ? [] : ['reconOutside'])];
   for (const objective of ['vicreg', 'simclr', 'sie'] as const) {
     objectiveConformance(`${objective} + reconstruction of ${target}`, {
       make: (rng) => createObjective(smallConfig({ target }, { objective, sie: { ...SMALL.sie, target } }), rng),
@@ -141,7 +142,7 @@ for (const target of TARGETS) {
   });
   objectiveConformance(`vicreg + regression of ${target}`, {
     make: (rng) => createObjective(smallConfig({ target, of: 'theta', regressor: [10, 8] }), rng),
-    figures: [...PAIR_FIGURES.vicreg, 'thetaR2'],
+    figures: [...PAIR_FIGURES.vicreg, 'thetaOverUninformed'],
   });
 }
 objectiveConformance('vicreg + reconstruction, content fill, every switch away from its default', {
@@ -156,5 +157,5 @@ objectiveConformance('vicreg + reconstruction, content fill, every switch away f
       ),
       rng,
     ),
-  figures: [...PAIR_FIGURES.vicreg, 'reconInside'],
+  figures: [...PAIR_FIGURES.vicreg, 'reconInside', 'reconOverUninformed'],
 });

@@ -204,10 +204,11 @@ export function distillation(
  * collapses, and so does a centre of momentum 0.999 (Caron et al. 2021, section 5.3 and appendix D).
  */
 function adviceOf(section: Section): Advice {
+  const sharper = `lower ${section}.teacherTemp.temps, or optim.lr`;
   return {
     sameFeatures: `lower optim.lr, or raise ${section}.teacherMomentum`,
     fewDirections: 'raise train.batch, or lower optim.lr',
-    uninformed: `lower ${section}.teacherTemp.temps, or optim.lr`,
+    uninformed: { cls: sharper, patch: sharper },
     uniformTargets: `lower ${section}.teacherTemp.temps`,
     onePrototype: `lower ${section}.centerMomentum`,
   };

@@ -64,8 +64,8 @@ export interface Advice {
   readonly sameFeatures: string;
   /** They lie on few directions. */
   readonly fewDirections: string;
-  /** A term is what it is when nothing is known (a figure `<term>OverUninformed`). */
-  readonly uninformed: string;
+  /** By term: it is what it is when nothing is known (the figure `<term>OverUninformed`). */
+  readonly uninformed: Readonly<Record<string, string>>;
   /** A teacher's answers are nearly uniform (the figure `teacherEntropy`). */
   readonly uniformTargets: string;
   /** It gives all photos to one prototype (the figure `usedPrototypes`). */

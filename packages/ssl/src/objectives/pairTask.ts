@@ -20,6 +20,8 @@ export interface PairTask {
   /** Name of its term. */
   readonly term: string;
   readonly transformed: TransformedRequest;
+  /** What to change where its term stays what it is when nothing is known (the figure `<term>OverUninformed`). */
+  readonly uninformed: string;
   /** What of its term mixes the images of a batch, in words. */
   readonly batchDependent: readonly string[];
   /** What it trains, by the names that come beside the base's own. */
@@ -54,6 +56,7 @@ export function withTask(base: Objective, task: PairTask, options: TaskOptions):
   expectSource(base, options);
   return {
     ...base,
+    advice: { ...base.advice, uninformed: { ...base.advice.uninformed, [task.term]: task.uninformed } },
     ...(base.planMasks && { planMasks: taskMasks(base.planMasks, options) }),
     views: requestPath(base.views, task.transformed),
     network: new TaskNetwork(base.network, task.modules),

@@ -102,10 +102,13 @@ describe('reconstruction', () => {
 
   it('knows when no pixel can come from outside', () => {
     torch.scope(() => {
-      expect(Object.keys(run(linearWithTask({ fill: 'content' })).figures)).toEqual(['reconInside']);
+      expect(Object.keys(run(linearWithTask({ fill: 'content' })).figures)).toEqual([
+        'reconInside',
+        'reconOverUninformed',
+      ]);
       const color = taskOptions({}, 'color').transformation;
       const { figures, terms } = run(linearWithTask({ transformation: color }));
-      expect(Object.keys(figures)).toEqual(['reconInside']);
+      expect(Object.keys(figures)).toEqual(['reconInside', 'reconOverUninformed']);
       expect(valueOf(figures, 'reconInside')).toBeCloseTo(valueOf(terms, 'recon'), 6);
     });
   });

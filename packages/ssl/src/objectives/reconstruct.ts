@@ -13,14 +13,14 @@
 import type { Generator } from '@halfway/torch';
 import type { PairTask } from './pairTask.js';
 import { hiddenPatches } from './pairSource.js';
-import { errorByMask, errorByRegion } from './reconstructionLoss.js';
+import { errorByMask, errorByRegion, uninformedError } from './reconstructionLoss.js';
 import { inspectReconstruction } from './reconstructionReport.js';
 import { createTask, decode, reconstructionTerm, targetsOf } from './reconstructionTask.js';
 import type { ReconstructionOptions } from './reconstructionTask.js';
 
 /**
  * The task with the term `recon`, the modules `fusion` and `decoders`, and the figures `reconInside` and, where g shows pixels from
- * outside the photo, `reconOutside`; where the base hides patches from the task, `reconMasked` and `reconUnmasked` (mean squared error per
+ * outside the photo, `reconOutside`; `reconOverUninformed`, the error inside over that of one colour everywhere; where the base hides patches from the task, `reconMasked` and `reconUnmasked` (mean squared error per
  * pixel of each region, whatever the loss counts).
  */
 export function reconstruction(options: ReconstructionOptions, rng: Generator): PairTask {
@@ -32,15 +32,18 @@ export function reconstruction(options: ReconstructionOptions, rng: Generator): 
     // The mean is over the pixels of a batch that count, of which the next one has another number.
     batchDependent: options.maskOutside && options.reduction === 'mean' ? ['recon without its outside'] : [],
     modules: { fusion: task.fusion, decoders: task.decoders },
+    uninformed: 'raise recon.lambda, or decoder.lrMult',
 
     loss(features, batch, ctx) {
       const decoded = decode(task, features, ctx); // one [B, 3, S, S] per target
       const targets = targetsOf(batch, options);
       const hidden = hiddenPatches(batch, options);
+      const errors = errorByRegion(decoded, targets.wanted, targets.valid);
       return {
         term: reconstructionTerm(decoded, targets, options),
         figures: {
-          ...errorByRegion(decoded, targets.wanted, targets.valid),
+          ...errors,
+          reconOverUninformed: errors.reconInside.div(uninformedError(targets.wanted, targets.valid).clampMin(1e-12)),
           ...(hidden && errorByMask(decoded, targets.wanted, hidden)),
         },
       };

@@ -2,7 +2,7 @@ import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectGradient, Fixture } from '../models/fixture.case.js';
-import { errorByMask, reconstructionLoss } from './reconstructionLoss.js';
+import { errorByMask, reconstructionLoss, uninformedError } from './reconstructionLoss.js';
 import { fromTargetSpace, toTargetSpace } from './targetSpace.js';
 
 const fixture = new Fixture('reconstruct');
@@ -73,6 +73,31 @@ describe('reconstructionLoss', () => {
     torch.scope(() => {
       const valid = images('mask').map((mask) => mask.mul(0));
       expect(reconstructionLoss(images('decoded'), images('rgb'), { reduction: 'mean', valid }).item()).toBe(0);
+    });
+  });
+});
+
+describe('uninformedError', () => {
+  it("is the variance of each channel's pixels inside the photo, and what no single colour can beat", () => {
+    torch.scope(() => {
+      const generator = torch.generator(0);
+      const wanted = [0, 1].map((k) =>
+        torch
+          .randn([2, 3, 4, 4], { generator })
+          .mul(k + 1)
+          .add(k),
+      );
+      const channels = (image: Tensor): Tensor => image.transpose(0, 1).reshape([3, -1]);
+      const variance = wanted.map((image) => channels(image).var([1], { correction: 0 }).mean().item());
+      expect(uninformedError(wanted, undefined).item()).toBeCloseTo(((variance[0] ?? 0) + (variance[1] ?? 0)) / 2, 5);
+
+      // Outside the left half is what nobody asks.
+      const left = torch.tensor([1, 1, 0, 0]).expand([2, 1, 4, 4]);
+      const halves = wanted.map((image) => image.narrow(3, 0, 2));
+      const spoilt = wanted.map((image) => image.add(left.neg().add(1).mul(9)));
+      const inside = uninformedError(spoilt, [left, left]);
+      expect(inside.item()).toBeCloseTo(uninformedError(halves, undefined).item(), 5);
+      expect(uninformedError(wanted, [left.mul(0), left.mul(0)]).item()).toBe(0); // not NaN
     });
   });
 });

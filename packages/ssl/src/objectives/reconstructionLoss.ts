@@ -52,13 +52,31 @@ export function errorByRegion(
   decoded: readonly Tensor[],
   wanted: readonly Tensor[],
   valid: readonly Tensor[] | undefined,
-): Record<string, Tensor> {
+): { readonly reconInside: Tensor; readonly reconOutside?: Tensor } {
   const mean = (region?: readonly Tensor[]): Tensor =>
     reconstructionLoss(decoded, wanted, { reduction: 'mean', ...(region && { valid: region }) });
   return torch.scope(() =>
-    torch.noGrad((): Record<string, Tensor> => {
+    torch.noGrad(() => {
       if (!valid) return { reconInside: mean() };
       return { reconInside: mean(valid), reconOutside: mean(valid.map((mask) => mask.neg().add(1))) };
+    }),
+  );
+}
+
+/**
+ * The error inside the photo of who knows nothing of it and answers with one colour, the batch's mean: the variance of each channel's
+ * pixels, averaged over channels and targets; f32 [], detached.
+ */
+export function uninformedError(wanted: readonly Tensor[], valid: readonly Tensor[] | undefined): Tensor {
+  return torch.scope(() =>
+    torch.noGrad(() => {
+      const flat = wanted.map((target, k) => {
+        const mask = valid?.[k];
+        if (!mask) return target.mean([0, 2, 3], true);
+        return target.mul(mask).sum([0, 2, 3], true).div(mask.sum().clamp(1));
+      }); // [1, 3, 1, 1]
+      const answers = zip(flat, wanted).map(([colour, target]) => colour.expand(target.shape));
+      return reconstructionLoss(answers, wanted, { reduction: 'mean', ...(valid && { valid }) });
     }),
   );
 }

@@ -130,7 +130,7 @@ export function sie(config: SieConfig, rng: Generator): Objective {
     advice: {
       sameFeatures: 'raise sie.variance, or lower optim.lr',
       fewDirections: 'raise sie.covariance, or train.batch',
-      uninformed: 'raise sie.variance, or lower sie.invariance and sie.equivariance',
+      uninformed: { variance: 'raise sie.variance, or lower sie.invariance and sie.equivariance' },
     },
     uninformed: () => ({ variance: LARGEST_VARIANCE_TERM }),
     batchDependent: ['variance', 'covariance', 'the batch norm of the expanders'],

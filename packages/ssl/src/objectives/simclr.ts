@@ -49,7 +49,7 @@ export function simclr(config: SimclrConfig, rng: Generator): Objective {
     advice: {
       sameFeatures: 'lower simclr.temperature, or optim.lr',
       fewDirections: 'raise train.batch, or lower simclr.temperature',
-      uninformed: 'lower simclr.temperature, or optim.lr',
+      uninformed: { ntXent: 'lower simclr.temperature, or optim.lr' },
     },
     uninformed: (batch) => ({ ntXent: Math.log(2 * batch - 1) }),
     batchDependent: ['ntXent', 'the batch norm of the projector'],

@@ -114,7 +114,7 @@ export function vicreg(config: VicregConfig, rng: Generator): Objective {
     advice: {
       sameFeatures: 'raise vicreg.variance, or lower optim.lr',
       fewDirections: 'raise vicreg.covariance, or train.batch',
-      uninformed: 'raise vicreg.variance, or lower vicreg.invariance',
+      uninformed: { variance: 'raise vicreg.variance, or lower vicreg.invariance' },
     },
     uninformed: () => ({ variance: LARGEST_VARIANCE_TERM }),
     batchDependent: ['variance', 'covariance', 'the batch norm of the expander'],

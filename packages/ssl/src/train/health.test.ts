@@ -100,14 +100,34 @@ describe('Alarms of what is learned', () => {
 
   it('name keys that there are, whatever the objective', () => {
     torch.scope(() => {
-      for (const objective of ['vicreg', 'simclr', 'dino', 'ibot', 'dinov2', 'sie'] as const) {
-        const config = tinyConfig('recon.target=none', 'model.imagePx=16', `objective=${objective}`);
+      const plain = ['recon.target=none'];
+      const cases: [objective: string, ...task: string[]][] = [
+        ...['vicreg', 'simclr', 'dino', 'ibot', 'dinov2', 'sie'].map((name): [string, ...string[]] => [name, ...plain]),
+        ['vicreg', 'recon.target=rotation'],
+        ['simclr', 'recon.of=theta', 'recon.regressor=[8]'],
+      ];
+      for (const [objective, ...task] of cases) {
+        const config = tinyConfig('model.imagePx=16', `objective=${objective}`, ...task);
         const { advice } = createObjective(config, torch.generator(0));
-        const named = Object.values(advice).flatMap((text) => text.match(/\w+(\.\w+)+/g) ?? []);
+        const { uninformed = {}, ...others } = advice;
+        const texts = [...Object.values(uninformed), ...Object.values(others)];
+        const named = texts.flatMap((text) => text.match(/\w+(\.\w+)+/g) ?? []);
         expect(named.length).toBeGreaterThan(4);
         expect(named.filter((key) => !leafKeys().includes(key))).toEqual([]);
       }
     });
+  });
+
+  it('say of a task that knows no more than one colour, or than the mean theta, what to change about the task', () => {
+    const rotation = ['vicreg.expander=[8]', 'recon.target=rotation'];
+    const ofTask = (...settings: string[]): string[] =>
+      alarmsOf([...rotation, ...settings]).filter((text) => !text.startsWith('the term variance'));
+    expect(ofTask()).toEqual([
+      expect.stringMatching(/^the term recon is .* when nothing is known: raise recon\.lambda, or decoder\.lrMult$/),
+    ]);
+    expect(ofTask('recon.of=theta', 'recon.regressor=[8]')).toEqual([
+      expect.stringMatching(/^the term theta is .* when nothing is known: raise recon\.lambda, or optim\.lr$/),
+    ]);
   });
 
   it('wait for 1,000 steps, and for four times the warm-up', () => {

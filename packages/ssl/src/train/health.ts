@@ -81,7 +81,7 @@ export class Alarms {
   /** Whether a teacher says something, and the student learns it. Uniform answers alone say that the loss is uninformed too. */
   #ofLearning(row: MetricRow, advice: Partial<Advice>): string[] {
     const { teacherEntropy: entropy = NaN, usedPrototypes: used = NaN } = row;
-    const { uniformTargets = LESS, onePrototype = LESS, uninformed = LESS } = advice;
+    const { uniformTargets = LESS, onePrototype = LESS, uninformed = {} } = advice;
     if (entropy > UNIFORM_ENTROPY) {
       return this.#raiseIf(
         true,
@@ -98,13 +98,11 @@ export class Alarms {
         'onePrototype',
         `the teacher gives all photos of a batch to the same prototype (${used.toFixed(1)} used): ${onePrototype}`,
       ),
-      ...losses.flatMap(([name, share]) =>
-        this.#raiseIf(
-          share >= UNINFORMED_SHARE,
-          name,
-          `the term ${name.replace('OverUninformed', '')} is ${share.toFixed(3)} of what it is when nothing is known: ${uninformed}`,
-        ),
-      ),
+      ...losses.flatMap(([name, share]) => {
+        const term = name.replace('OverUninformed', '');
+        const text = `the term ${term} is ${share.toFixed(3)} of what it is when nothing is known: ${uninformed[term] ?? LESS}`;
+        return this.#raiseIf(share >= UNINFORMED_SHARE, name, text);
+      }),
     ];
   }
 

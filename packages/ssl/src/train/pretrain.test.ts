@@ -56,6 +56,7 @@ describe('pretrain', () => {
       'loss',
       'varianceOverUninformed',
       'reconInside',
+      'reconOverUninformed',
       'reconOutside',
       'gradNorm',
       'lr',

@@ -68,6 +68,7 @@ describe('trainStep', () => {
         'recon',
         'reconInside',
         'reconOutside',
+        'reconOverUninformed',
         'gradNorm',
         'finite',
       ]);

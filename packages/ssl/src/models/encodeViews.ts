@@ -24,18 +24,19 @@ export interface EncodedView extends AdaptedTokens {
 
 /**
  * Tokens of each view, in the order given. Views of equal shape, all masked or none, are concatenated on the batch axis and share
- * one pass, which gives what separate passes give. An encoder that mixes the images of a training batch gets every view by itself, so
- * that batch statistics are a view's own, as in VICReg and SIE (main_vicreg.py; src/models.py).
+ * one pass, which gives what separate passes give unless the encoder mixes the images of a training batch: then statistics are those of
+ * all these views together, as in DINO (utils.py, MultiCropWrapper).
+ * @param eachAlone a pass, and with it batch statistics, for each view
  */
 export function encodeViews(
   network: { readonly encoder: Encoder; readonly adapter: Adapter },
   views: readonly EncoderInput[],
   ctx: ForwardContext,
+  { eachAlone = false } = {},
 ): EncodedView[] {
   const groups = new Map<string, (readonly [number, EncoderInput])[]>();
   for (const [i, view] of views.entries()) {
-    const isAlone = network.encoder.mixesImages && ctx.train;
-    const key = isAlone ? `${i}` : [...view.images.shape, view.mask === undefined].join('x');
+    const key = eachAlone ? `${i}` : [...view.images.shape, view.mask === undefined].join('x');
     groups.set(key, [...(groups.get(key) ?? []), [i, view]]);
   }
   const result: EncodedView[] = [];

@@ -2,7 +2,7 @@ import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import { Adapter } from './adapter.js';
-import { encodeViews } from './encodeViews.js';
+import { encodeViews, type EncodedView } from './encodeViews.js';
 import { evalContext, expectClose, Fixture, loadWeights, present, relativeError } from './fixture.case.js';
 import { Resnet18 } from './resnet.js';
 import { Vit, vitConfig } from './vit.js';
@@ -179,7 +179,7 @@ describe('vit', () => {
 });
 
 describe('encodeViews', () => {
-  it('passes each view by itself through an encoder that mixes images, in training', () => {
+  it('has the batch statistics of all views of a size together, or of each alone', () => {
     torch.scope(() => {
       const options = { stem: 'small', variant: 'torchvision', zeroInitResidual: false } as const;
       const encoder = new Resnet18({ ...options, imagePx: 8, patchPx: 8 }, torch.generator(1));
@@ -187,15 +187,18 @@ describe('encodeViews', () => {
       const generator = torch.generator(5);
       const views = [1, 2].map((scale) => torch.randn([3, 3, 8, 8], { generator }).mul(scale));
       const ctx = evalContext('float32', true);
-      const together = encodeViews(
-        { encoder, adapter },
-        views.map((images) => ({ images })),
-        ctx,
-      );
+      const encode = (eachAlone: boolean): EncodedView[] => {
+        const inputs = views.map((images) => ({ images }));
+        return encodeViews({ encoder, adapter }, inputs, ctx, { eachAlone });
+      };
+      const forward = (images: torch.Tensor): torch.Tensor => adapter.forward(encoder.forward(images, ctx), ctx).cls;
+      const together = forward(torch.cat(views)).chunk(2);
       for (const [i, view] of views.entries()) {
-        const alone = adapter.forward(encoder.forward(view, ctx), ctx);
-        expectClose(together[i]?.cls, alone.cls, `view ${i}`);
+        expectClose(encode(false)[i]?.cls, present(together[i]), `view ${i} with the other`);
+        expectClose(encode(true)[i]?.cls, forward(view), `view ${i} alone`);
       }
+      // The second view is twice the first's scale: together it is not what it is alone.
+      expect(forward(present(views[1])).allclose(present(together[1]), 1e-2, 1e-2)).toBe(false);
     });
   });
 

@@ -46,7 +46,9 @@ export function pairObjective(
 ): Objective {
   const encode = (batch: DeviceBatch, ctx: ForwardContext): SplitTokens[] => {
     const views = batch.views.map(({ images }) => ({ images: normalize(images) }));
-    return encodeViews(network, views, ctx).map((tokens) => splitTokens(tokens, split));
+    // Batch statistics are a view's own, as in VICReg and SIE (main_vicreg.py; src/models.py).
+    const eachAlone = network.encoder.mixesImages && ctx.train;
+    return encodeViews(network, views, ctx, { eachAlone }).map((tokens) => splitTokens(tokens, split));
   };
   return {
     advice,

@@ -121,6 +121,16 @@ describe('vicreg objective', () => {
     });
   });
 
+  it("runs a ResNet once a view, so that batch statistics are a view's own", () => {
+    torch.scope(() => {
+      const model = { kind: 'resnet18', imagePx: 16, resnet: { stem: 'small' } } as const;
+      const objective = vicreg(configSchema.parse({ model, vicreg: { expander: [8] } }), torch.generator(0));
+      const ctx = evalContext('float32', true);
+      objective.forward(randomBatch(objective.views), stepParams(objective), objective.initialState(), ctx);
+      expect(objective.network.stateDict().get('encoder.bn1.num_batches_tracked')?.item()).toBe(2);
+    });
+  });
+
   it('names a split that leaves nothing', () => {
     for (const equivariantDim of [10, 11]) {
       expect(() => vicreg(config({}, { equivariantDim }), torch.generator(0))).toThrow(

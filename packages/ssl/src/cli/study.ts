@@ -40,6 +40,7 @@ Examples:
   halfway study --recipe small/vicreg-rot --arm base:recon.target=none --arm task --seeds 0,1,2 --out runs/choose
   halfway study --recipe small/vicreg-rot --arm lambda1:recon.lambda=1 --arm lambda25 --out runs/lambda --steps 2000
 
+Beside the table, OUT/reports/curves.svg draws what the trainings logged, and what halfway eval --step was asked of them.
 The table's last column is the second variant minus the first. Choose on the validation photos; name the test photos
 with --test once, when nothing is to be chosen any more. Ctrl-C saves and stops; the same command goes on.`,
     )
@@ -66,10 +67,11 @@ async function run(flags: StudyFlags): Promise<void> {
       onTrained: release,
     }),
   );
-  const { out, comparisonPath, comparison, table } = result;
+  const { out, comparisonPath, curvesPath, comparison, table } = result;
   const { photos } = comparison;
-  const text = [table, '', `train: ${photos.train}`, `test: ${photos.test}`, `table: ${comparisonPath}`].join('\n');
-  printResult({ out, comparisonPath, ...comparison }, text, flags.json === true);
+  const files = [`table: ${comparisonPath}`, `curves: ${curvesPath}`];
+  const text = [table, '', `train: ${photos.train}`, `test: ${photos.test}`, ...files].join('\n');
+  printResult({ out, comparisonPath, curvesPath, ...comparison }, text, flags.json === true);
 }
 
 /** `task`, or `base:recon.target=none,train.batch=32`. The name is also the folder's. */

@@ -203,6 +203,7 @@ function alignedTable(rows: readonly (readonly string[])[]): string {
   return [header, rule, ...body].join('\n');
 }
 
-function meanOf(values: readonly number[]): number {
+/** Arithmetic mean. */
+export function meanOf(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0) / values.length;
 }

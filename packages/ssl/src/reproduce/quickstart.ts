@@ -19,7 +19,7 @@ export interface QuickstartOptions extends Pick<StudyOptions, 'out' | 'onText' |
 }
 
 /**
- * Runs the experiment and writes OUT/reports/comparison.json. Running it again repeats nothing that is finished.
+ * Runs the experiment and writes OUT/reports/comparison.json and curves.svg. Running it again repeats nothing that is finished.
  *
  * @throws ConfigError for a seed or a length that cannot be; DataError, RunError; InterruptedError when `signal` stopped it
  */
@@ -45,7 +45,7 @@ function introduction(steps: number): string {
   ].join('\n');
 }
 
-function conclusion({ table, seconds, numTest, comparisonPath }: StudyResult, taskDir: string): string {
+function conclusion({ table, seconds, numTest, comparisonPath, curvesPath }: StudyResult, taskDir: string): string {
   return [
     '',
     table,
@@ -54,7 +54,7 @@ function conclusion({ table, seconds, numTest, comparisonPath }: StudyResult, ta
     'no pixel from outside the photo; with "zero border" black corners give part of the answer away, to any encoder.',
     '',
     `all of it took ${durationText(seconds)}`,
-    `pictures: ${join(taskDir, 'images')}   table: ${comparisonPath}`,
+    `pictures: ${join(taskDir, 'images')}   table: ${comparisonPath}   curves: ${curvesPath}`,
     'next:',
     '  npx halfway data preview --data YOUR_PHOTOS --out preview.png',
     '  npx halfway pretrain --recipe small/vicreg-rot --data YOUR_PHOTOS --out runs/mine',

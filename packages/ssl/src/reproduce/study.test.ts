@@ -59,6 +59,10 @@ describe('study', { timeout: 480_000 }, () => {
     expect(JSON.parse(readFileSync(result.comparisonPath, 'utf8'))).toEqual(result.comparison);
     expect(statSync(join(options.out, 'seed-2', 'task', 'metrics.jsonl')).size).toBeGreaterThan(0);
 
+    const curves = readFileSync(result.curvesPath, 'utf8');
+    expect(curves).toContain('>recon</text>');
+    expect(curves.match(/stroke-width="2"/g)?.length).toBeGreaterThan(4); // means over the two seeds
+
     const again = await study(options);
     expect(again.comparison.runs).toEqual(result.comparison.runs);
 

@@ -17,6 +17,7 @@ import type { EvalTask, KnnReport } from '../protocol/report.js';
 import type { PretrainSummary } from '../protocol/run.js';
 import { diskError, writeAtomic } from '../run/files.js';
 import { RunFolder } from '../run/runFolder.js';
+import { drawCurves, readCurves } from './curves.js';
 import { hasRun, requireSameRun, trainArms, type Arm, type ArmProgress, type TrainArmsOptions } from './trainArms.js';
 
 const COMPARISON_VERSION = 1;
@@ -67,7 +68,9 @@ type StudyRun = Omit<ArmRun, 'knnAll'> & { readonly knnAll?: KnnReport };
 export interface StudyResult {
   readonly out: string;
   readonly comparisonPath: string;
-  /** What that file holds. */
+  /** The curves of all runs: reproduce/curves.ts. */
+  readonly curvesPath: string;
+  /** What the comparison's file holds. */
   readonly comparison: StudyComparison;
   readonly table: string; // Markdown
   readonly numTrain: number;
@@ -76,7 +79,7 @@ export interface StudyResult {
 }
 
 /**
- * Runs the study and writes OUT/reports/comparison.json. Running it again repeats nothing that is finished.
+ * Runs the study and writes OUT/reports/comparison.json and curves.svg. Running it again repeats nothing that is finished.
  *
  * As many trainings run at once as there are cores, each with its share of them.
  *
@@ -111,9 +114,11 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
     photos: { train: photos.train.description, test: photos.test.description },
     seconds,
   } as const;
-  writeComparison(comparisonPath, comparison);
+  writeReport(comparisonPath, `${JSON.stringify(comparison, undefined, 2)}\n`);
+  const curvesPath = join(out, 'reports', 'curves.svg');
+  writeReport(curvesPath, drawCurves(jobs.map(({ name, runDir }) => readCurves(name, runDir))));
   const counts = { numTrain: photos.train.indices.length, numTest: photos.test.indices.length };
-  return { out, comparisonPath, comparison, table: comparisonTable(runs, gain), ...counts, seconds };
+  return { out, comparisonPath, curvesPath, comparison, table: comparisonTable(runs, gain), ...counts, seconds };
 }
 
 /** All trainings, those of one seed together, and how many of them run at once. */
@@ -207,13 +212,13 @@ function studyRun({ knnAll, ...run }: ArmRun): StudyRun {
   return { ...run, knnAll: { top1, k, interval, protocol } };
 }
 
-function writeComparison(path: string, comparison: StudyComparison): void {
+function writeReport(path: string, text: string): void {
   try {
     makeFolder(dirname(path));
   } catch (error) {
     throw diskError(path, error);
   }
-  writeAtomic(path, `${JSON.stringify(comparison, undefined, 2)}\n`);
+  writeAtomic(path, text);
 }
 
 function requireArms({ arms, seeds }: StudyOptions): void {

@@ -1,0 +1,131 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { present } from '../models/fixture.case.js';
+import { RunFolder } from '../run/runFolder.js';
+import { manifestOf, scratchFolder, tinyConfig } from '../run/scratch.case.js';
+import { drawCurves, readCurves, type CurvePoint, type RunCurves } from './curves.js';
+
+const scratch = scratchFolder();
+const config = tinyConfig();
+
+/** A run that logged `values` every 20 steps as the term `recon`. */
+function runThatLogged(values: readonly number[]): string {
+  const folder = RunFolder.create(join(mkdtempSync(join(scratch, 'case-')), 'run'), config);
+  folder.writeManifest(manifestOf(config));
+  const costs = { lr: 0.1, imagesPerSecond: 9, dataWaitMs: 1, stepMs: 7 };
+  for (const [i, recon] of values.entries()) {
+    const figures = { loss: 1, gradNorm: 2, recon, reconInside: recon, reconOverUninformed: recon / 2, teacherTemp: 3 };
+    folder.appendMetrics({ step: 20 * (i + 1), ...figures, ...costs });
+  }
+  return folder.path;
+}
+
+const runOf = (arm: string, figures: Record<string, readonly CurvePoint[]>): RunCurves => ({
+  arm,
+  figures: new Map(Object.entries(figures)),
+});
+
+/** Points of the paths drawn with a style, in pixels of the panel. */
+function pathsOf(svg: string, style: string): number[][][] {
+  const paths = svg.matchAll(new RegExp(`<path d="M([^"]*)" fill="none" stroke="[^"]*" ${style}/>`, 'g'));
+  return [...paths].map(([, d]) =>
+    present(d)
+      .split('L')
+      .map((point) => point.split(',').map(Number)),
+  );
+}
+
+describe('readCurves', () => {
+  it('has what a run logged, but neither costs nor schedules nor multiples of a term', () => {
+    const { arm, figures } = readCurves('task', runThatLogged([3, 2]));
+    expect(arm).toBe('task');
+    expect([...figures.keys()]).toEqual(['loss', 'gradNorm', 'recon', 'reconInside']);
+    expect(figures.get('recon')).toEqual([
+      [20, 3],
+      [40, 2],
+    ]);
+  });
+
+  it('averages consecutive rows of a long run', () => {
+    const values = Array.from({ length: 250 }, (_, i) => i);
+    const points = present(readCurves('a', runThatLogged(values)).figures.get('recon'));
+    expect(points).toHaveLength(84);
+    expect(points[0]).toEqual([40, 1]); // of steps 20, 40, 60
+    expect(points.at(-1)).toEqual([5000, 249]); // alone
+  });
+
+  it('has what was asked of older checkpoints, by step', () => {
+    const run = runThatLogged([3]);
+    for (const [step, top1] of [
+      [1000, 12],
+      [500, 10],
+    ]) {
+      const report = { tasks: { knn: { top1, interval: { low: 0, high: 100 } } } };
+      writeFileSync(join(run, 'reports', `eval-mean-step-${step}.json`), JSON.stringify(report));
+    }
+    writeFileSync(join(run, 'reports', 'eval-mean.json'), '{}'); // of the newest, asked in its own way
+    expect([...readCurves('a', run).figures][0]).toEqual([
+      'k-NN top-1 %',
+      [
+        [500, 10],
+        [1000, 12],
+      ],
+    ]);
+  });
+});
+
+describe('drawCurves', () => {
+  it('draws one run as one line, from the first step to the last, higher values higher', () => {
+    const svg = drawCurves([runOf('a', { x: [[10, 1], [50, 3], [100, 2]] })]); // prettier-ignore
+    expect(pathsOf(svg, 'stroke-width="1.5"')).toEqual([
+      [
+        [74, 184],
+        [178, 28],
+        [308, 106],
+      ],
+    ]);
+  });
+
+  it('draws the runs of an arm thin, and their mean thick where all have a value', () => {
+    const svg = drawCurves([
+      runOf('a', {
+        x: [
+          [10, 0],
+          [20, 4],
+        ],
+      }),
+      runOf('a', {
+        x: [
+          [10, 2],
+          [20, 0],
+          [30, 4],
+        ],
+      }),
+    ]);
+    expect(pathsOf(svg, 'stroke-width="0.75" stroke-opacity="0.4"')).toHaveLength(2);
+    expect(pathsOf(svg, 'stroke-width="2"')).toEqual([
+      [
+        [134.7, 145],
+        [221.3, 106],
+      ],
+    ]);
+  });
+
+  it('is scaled to what comes after the first steps', () => {
+    const points = Array.from({ length: 100 }, (_, i): CurvePoint => [i + 1, i < 4 ? 1000 : i % 2]);
+    const [line] = pathsOf(drawCurves([runOf('a', { x: points })]), 'stroke-width="1.5"');
+    expect(present(present(line)[50])[1]).toBe(184);
+    expect(present(present(line)[0])[1]).toBeLessThan(-1000); // outside, and cut off
+  });
+
+  it('leaves out a figure that is another one, and is an image that others read', async () => {
+    const x: CurvePoint[] = [[1, 1], [2, 2]]; // prettier-ignore
+    const svg = drawCurves([runOf('lambda < 1 & more', { x, same: x, y: [[1, 2], [2, 1]] })]); // prettier-ignore
+    expect(svg).not.toContain('same');
+    expect(svg).toContain('lambda &lt; 1 &amp; more');
+    const { width, height } = await sharp(Buffer.from(svg)).metadata();
+    expect([width, height]).toEqual([960, 244]);
+  });
+});

@@ -1,0 +1,180 @@
+/**
+ * Learning curves of several runs as one picture: a panel for each figure, a line for each arm.
+ *
+ * Everything is read from the runs' own files: metrics.jsonl, and the reports of `halfway eval --step` where there are any.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { scaleLinear } from 'd3-scale';
+import { line } from 'd3-shape';
+import { compareArms, meanOf } from '../eval/compare.js';
+import type { EvalReport } from '../protocol/report.js';
+import { RunFolder } from '../run/runFolder.js';
+
+/** A value of a figure: its step, its value. */
+export type CurvePoint = readonly [step: number, value: number];
+
+/** The figures of one run over its steps, by their titles. */
+export interface RunCurves {
+  readonly arm: string;
+  readonly figures: ReadonlyMap<string, readonly CurvePoint[]>;
+}
+
+/** Keys of a row of metrics that say nothing of what is learned, or a term over a constant. */
+const LEFT_OUT = /^(step|lr.*|imagesPerSecond|dataWaitMs|stepMs|\w+Temp|\w+OverUninformed)$/;
+
+/** Above this, consecutive points are averaged: more could not be seen. */
+const MAX_POINTS = 100;
+
+/**
+ * What a run logged, and what `halfway eval --step` found in its checkpoints.
+ * @throws RunError when the folder is no run, or damaged
+ */
+export function readCurves(arm: string, runDir: string): RunCurves {
+  const figures = new Map<string, CurvePoint[]>();
+  const add = (title: string, point: CurvePoint): void => {
+    figures.set(title, [...(figures.get(title) ?? []), point]);
+  };
+  for (const { step, tasks } of stepReports(join(runDir, 'reports'))) {
+    for (const { title, cells } of compareArms([{ arm, seed: 0, tasks }]).rows) {
+      for (const { mean } of Object.values(cells)) add(title, [step, mean]);
+    }
+  }
+  for (const row of RunFolder.open(runDir).metrics()) {
+    for (const [name, value] of Object.entries(row)) if (!LEFT_OUT.test(name)) add(name, [row.step, value]);
+  }
+  return { arm, figures: new Map([...figures].map(([title, points]) => [title, averaged(points)])) };
+}
+
+function stepReports(folder: string): { readonly step: number; readonly tasks: EvalReport['tasks'] }[] {
+  const found = readdirSync(folder).flatMap((name) => {
+    const step = /^eval-\w+-step-(\d+)\.json$/.exec(name)?.[1];
+    if (step === undefined) return [];
+    const { tasks } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as EvalReport;
+    return [{ step: Number(step), tasks }];
+  });
+  return found.sort((a, b) => a.step - b.step);
+}
+
+/** Means of as many consecutive points as leave MAX_POINTS or fewer. */
+function averaged(points: readonly CurvePoint[]): CurvePoint[] {
+  const size = Math.ceil(points.length / MAX_POINTS);
+  return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
+    const some = points.slice(i * size, (i + 1) * size);
+    return [meanOf(some.map(([step]) => step)), meanOf(some.map(([, value]) => value))];
+  });
+}
+
+// Okabe and Ito's colours, which those who see fewer colours tell apart too.
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#000000'];
+
+const COLUMNS = 3;
+const PANEL = { width: 320, height: 210, left: 48, right: 12, top: 28, bottom: 26 } as const;
+const LEGEND_PX = 34;
+
+/** Before this share of the longest run, values may lie outside a panel: the first steps would flatten all that follows. */
+const SETTLED_SHARE = 0.05;
+
+/**
+ * The curves of these runs, as the text of an SVG file. Thin lines are single runs, thick ones the mean of an arm's runs where it has several; a
+ * figure whose values are those of one drawn before is left out.
+ */
+export function drawCurves(runs: readonly RunCurves[]): string {
+  const arms = [...new Set(runs.map(({ arm }) => arm))];
+  const titles = distinctTitles(runs);
+  const lastStep = Math.max(1, ...runs.flatMap(({ figures }) => [...figures.values()].flat().map(([step]) => step)));
+  const panels = titles.map((title, i) => {
+    const [x, y] = [(i % COLUMNS) * PANEL.width, LEGEND_PX + Math.floor(i / COLUMNS) * PANEL.height];
+    const lines = runs.map(({ arm, figures }) => ({ arm, points: figures.get(title) ?? [] }));
+    return `<g transform="translate(${x},${y})">${panel(title, lines, arms, lastStep)}</g>`;
+  });
+  const [width, height] = [COLUMNS * PANEL.width, LEGEND_PX + Math.ceil(titles.length / COLUMNS) * PANEL.height];
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11">`,
+    `<rect width="${width}" height="${height}" fill="white"/>`,
+    legend(arms),
+    ...panels,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+/** Titles in the order in which they first come, evaluations first, without figures that are one drawn before under another name. */
+function distinctTitles(runs: readonly RunCurves[]): string[] {
+  const titles = [...new Set(runs.flatMap(({ figures }) => [...figures.keys()]))];
+  const known = new Set<string>();
+  return titles.filter((title) => {
+    const values = JSON.stringify(runs.map(({ figures }) => figures.get(title)));
+    if (known.has(values)) return false;
+    known.add(values);
+    return true;
+  });
+}
+
+interface Line {
+  readonly arm: string;
+  readonly points: readonly CurvePoint[];
+}
+
+function panel(title: string, lines: readonly Line[], arms: readonly string[], lastStep: number): string {
+  const { width, height, left, right, top, bottom } = PANEL;
+  const all = lines.flatMap(({ points }) => points);
+  const settled = all.filter(([step]) => step >= SETTLED_SHARE * lastStep);
+  const values = (settled.length > 0 ? settled : all).map(([, value]) => value);
+  const x = scaleLinear([0, lastStep], [left, width - right]);
+  const y = scaleLinear([Math.min(...values), Math.max(...values)], [height - bottom, top]).nice(4);
+  const path = line<CurvePoint>(
+    ([step]) => x(step),
+    ([, value]) => y(value),
+  ).digits(1);
+  const drawn = arms.flatMap((arm, i) => {
+    const colour = COLOURS[i % COLOURS.length] ?? '';
+    const own = lines.flatMap((one) => (one.arm === arm && one.points.length > 0 ? [one.points] : []));
+    const stroke = (points: readonly CurvePoint[], style: string): string =>
+      `<path d="${path([...points]) ?? ''}" fill="none" stroke="${colour}" ${style}/>`;
+    if (own.length === 1) return own.map((points) => stroke(points, 'stroke-width="1.5"'));
+    const thin = own.map((points) => stroke(points, 'stroke-width="0.75" stroke-opacity="0.4"'));
+    return [...thin, stroke(meanLine(own), 'stroke-width="2"')];
+  });
+  const clip = `clip-${title.replace(/\W+/g, '-')}`;
+  return [
+    `<text x="${left}" y="${top - 10}" font-weight="bold">${escaped(title)}</text>`,
+    ...y
+      .ticks(4)
+      .map(
+        (value) =>
+          `<path d="M${left},${y(value).toFixed(1)}H${width - right}" stroke="#ddd"/>` +
+          `<text x="${left - 5}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end" fill="#555">${y.tickFormat(4)(value)}</text>`,
+      ),
+    ...x
+      .ticks(4)
+      .map(
+        (step) =>
+          `<text x="${x(step).toFixed(1)}" y="${height - bottom + 15}" text-anchor="middle" fill="#555">${step}</text>`,
+      ),
+    `<clipPath id="${clip}"><rect x="${left}" y="${top - 3}" width="${width - left - right}" height="${height - top - bottom + 6}"/></clipPath>`,
+    `<g clip-path="url(#${clip})">${drawn.join('')}</g>`,
+  ].join('\n');
+}
+
+/** The mean over runs at the steps that all of them have. */
+function meanLine(lines: readonly (readonly CurvePoint[])[]): CurvePoint[] {
+  const [first = [], ...others] = lines.map((points) => new Map(points));
+  return [...first].flatMap(([step, value]): CurvePoint[] => {
+    const values = [value, ...others.map((points) => points.get(step) ?? NaN)];
+    return values.some(Number.isNaN) ? [] : [[step, meanOf(values)]];
+  });
+}
+
+function legend(arms: readonly string[]): string {
+  const entries = arms.map((arm, i) => {
+    const colour = COLOURS[i % COLOURS.length] ?? '';
+    return `<tspan dx="${i === 0 ? 0 : 18}" fill="${colour}" font-weight="bold">&#8212; ${escaped(arm)}</tspan>`;
+  });
+  const axis = '<tspan dx="18" fill="#555">over training steps</tspan>';
+  return `<text x="${PANEL.left}" y="20" font-size="13">${entries.join('')}${axis}</text>`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+}

@@ -26,14 +26,14 @@ export interface LoadedEncoder extends FrozenNetwork {
 }
 
 export interface LoadEncoderOptions {
+  /** The run's checkpoint of so many steps; its newest by default. */
   readonly step?: number | undefined;
+  /** Seed of an untrained network of the same shape, in place of the weights. */
   readonly random?: number | undefined;
 }
 
 /**
  * Encoder and adapter of a run folder or of an exported `backbone.safetensors` beside its config.json.
- * @param step the run's checkpoint of so many steps; its newest by default
- * @param random weights of an untrained network of the same shape, from this seed, instead
  * @throws RunError
  */
 export function loadEncoder(source: string, { step, random }: LoadEncoderOptions = {}): LoadedEncoder {

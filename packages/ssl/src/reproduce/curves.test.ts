@@ -23,8 +23,8 @@ function runThatLogged(values: readonly number[]): string {
 }
 
 const runOf = (arm: string, figures: Record<string, readonly CurvePoint[]>): RunCurves => ({
-  arm,
-  figures: new Map(Object.entries(figures)),
+  ...{ arm, asked: new Map() },
+  logged: new Map(Object.entries(figures)),
 });
 
 /** Points of the paths drawn with a style, in pixels of the panel. */
@@ -39,10 +39,10 @@ function pathsOf(svg: string, style: string): number[][][] {
 
 describe('readCurves', () => {
   it('has what a run logged, but neither costs nor schedules nor multiples of a term', () => {
-    const { arm, figures } = readCurves('task', runThatLogged([3, 2]));
+    const { arm, asked, logged } = readCurves('task', runThatLogged([3, 2]));
     expect(arm).toBe('task');
-    expect([...figures.keys()]).toEqual(['loss', 'gradNorm', 'recon', 'reconInside']);
-    expect(figures.get('recon')).toEqual([
+    expect([[...asked], [...logged.keys()]]).toEqual([[], ['loss', 'gradNorm', 'recon', 'reconInside']]);
+    expect(logged.get('recon')).toEqual([
       [20, 3],
       [40, 2],
     ]);
@@ -50,7 +50,7 @@ describe('readCurves', () => {
 
   it('averages consecutive rows of a long run', () => {
     const values = Array.from({ length: 250 }, (_, i) => i);
-    const points = present(readCurves('a', runThatLogged(values)).figures.get('recon'));
+    const points = present(readCurves('a', runThatLogged(values)).logged.get('recon'));
     expect(points).toHaveLength(84);
     expect(points[0]).toEqual([40, 1]); // of steps 20, 40, 60
     expect(points.at(-1)).toEqual([5000, 249]); // alone
@@ -66,7 +66,7 @@ describe('readCurves', () => {
       writeFileSync(join(run, 'reports', `eval-mean-step-${step}.json`), JSON.stringify(report));
     }
     writeFileSync(join(run, 'reports', 'eval-mean.json'), '{}'); // of the newest, asked in its own way
-    expect([...readCurves('a', run).figures][0]).toEqual([
+    expect([...readCurves('a', run).asked][0]).toEqual([
       'k-NN top-1 %',
       [
         [500, 10],
@@ -81,9 +81,9 @@ describe('drawCurves', () => {
     const svg = drawCurves([runOf('a', { x: [[10, 1], [50, 3], [100, 2]] })]); // prettier-ignore
     expect(pathsOf(svg, 'stroke-width="1.5"')).toEqual([
       [
-        [74, 184],
-        [178, 28],
-        [308, 106],
+        [73.2, 184],
+        [174, 28],
+        [300, 106],
       ],
     ]);
   });
@@ -107,10 +107,21 @@ describe('drawCurves', () => {
     expect(pathsOf(svg, 'stroke-width="0.75" stroke-opacity="0.4"')).toHaveLength(2);
     expect(pathsOf(svg, 'stroke-width="2"')).toEqual([
       [
-        [134.7, 145],
-        [221.3, 106],
+        [132, 145],
+        [216, 106],
       ],
     ]);
+  });
+
+  it('puts what checkpoints were asked before what was logged, also where one run of several has it', () => {
+    const points: CurvePoint[] = [[1, 1], [2, 2]]; // prettier-ignore
+    const asked = { ...runOf('b', { loss: points }), asked: new Map([['k-NN', points]]) };
+    const svg = drawCurves([runOf('a', { loss: points }), asked]);
+    expect([...svg.matchAll(/font-weight="bold">([^<]*)<\/text>/g)].map(([, title]) => title)).toEqual([
+      'k-NN',
+      'loss',
+    ]);
+    expect(pathsOf(svg, 'stroke-width="1.5"')).toHaveLength(3);
   });
 
   it('is scaled to what comes after the first steps', () => {

@@ -14,10 +14,15 @@ import { RunFolder } from '../run/runFolder.js';
 /** A value of a figure: its step, its value. */
 export type CurvePoint = readonly [step: number, value: number];
 
+type Figures = ReadonlyMap<string, readonly CurvePoint[]>;
+
 /** The figures of one run over its steps, by their titles. */
 export interface RunCurves {
   readonly arm: string;
-  readonly figures: ReadonlyMap<string, readonly CurvePoint[]>;
+  /** What `halfway eval --step` found in its checkpoints. */
+  readonly asked: Figures;
+  /** What the run logged. */
+  readonly logged: Figures;
 }
 
 /** Keys of a row of metrics that say nothing of what is learned, or a term over a constant. */
@@ -27,23 +32,32 @@ const LEFT_OUT = /^(step|lr.*|imagesPerSecond|dataWaitMs|stepMs|\w+Temp|\w+OverU
 const MAX_POINTS = 100;
 
 /**
- * What a run logged, and what `halfway eval --step` found in its checkpoints.
+ * The curves of a run folder.
  * @throws RunError when the folder is no run, or damaged
  */
 export function readCurves(arm: string, runDir: string): RunCurves {
+  const rows = RunFolder.open(runDir).metrics();
+  const logged = rows.flatMap((row) =>
+    Object.entries(row).flatMap(([name, value]): Value[] => (LEFT_OUT.test(name) ? [] : [[name, [row.step, value]]])),
+  );
+  const asked = stepReports(join(runDir, 'reports')).flatMap(({ step, tasks }) =>
+    compareArms([{ arm, seed: 0, tasks }]).rows.flatMap(({ title, cells }) =>
+      Object.values(cells).map(({ mean }): Value => [title, [step, mean]]),
+    ),
+  );
+  return { arm, asked: byTitle(asked), logged: byTitle(logged) };
+}
+
+type Value = readonly [title: string, point: CurvePoint];
+
+function byTitle(values: readonly Value[]): Figures {
   const figures = new Map<string, CurvePoint[]>();
-  const add = (title: string, point: CurvePoint): void => {
-    figures.set(title, [...(figures.get(title) ?? []), point]);
-  };
-  for (const { step, tasks } of stepReports(join(runDir, 'reports'))) {
-    for (const { title, cells } of compareArms([{ arm, seed: 0, tasks }]).rows) {
-      for (const { mean } of Object.values(cells)) add(title, [step, mean]);
-    }
+  for (const [title, point] of values) {
+    const points = figures.get(title);
+    if (points === undefined) figures.set(title, [point]);
+    else points.push(point);
   }
-  for (const row of RunFolder.open(runDir).metrics()) {
-    for (const [name, value] of Object.entries(row)) if (!LEFT_OUT.test(name)) add(name, [row.step, value]);
-  }
-  return { arm, figures: new Map([...figures].map(([title, points]) => [title, averaged(points)])) };
+  return new Map([...figures].map(([title, points]) => [title, averaged(points)]));
 }
 
 function stepReports(folder: string): { readonly step: number; readonly tasks: EvalReport['tasks'] }[] {
@@ -69,7 +83,7 @@ function averaged(points: readonly CurvePoint[]): CurvePoint[] {
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#000000'];
 
 const COLUMNS = 3;
-const PANEL = { width: 320, height: 210, left: 48, right: 12, top: 28, bottom: 26 } as const;
+const PANEL = { width: 320, height: 210, left: 48, right: 20, top: 28, bottom: 26 } as const;
 const LEGEND_PX = 34;
 
 /** Before this share of the longest run, values may lie outside a panel: the first steps would flatten all that follows. */
@@ -81,14 +95,16 @@ const SETTLED_SHARE = 0.05;
  */
 export function drawCurves(runs: readonly RunCurves[]): string {
   const arms = [...new Set(runs.map(({ arm }) => arm))];
-  const titles = distinctTitles(runs);
-  const lastStep = Math.max(1, ...runs.flatMap(({ figures }) => [...figures.values()].flat().map(([step]) => step)));
-  const panels = titles.map((title, i) => {
+  const figures = [...figuresOf(runs, 'asked'), ...distinct(figuresOf(runs, 'logged'))];
+  const lastStep = Math.max(
+    1,
+    ...figures.flatMap(({ lines }) => lines.flatMap((line) => line.points.map(([step]) => step))),
+  );
+  const panels = figures.map(({ title, lines }, i) => {
     const [x, y] = [(i % COLUMNS) * PANEL.width, LEGEND_PX + Math.floor(i / COLUMNS) * PANEL.height];
-    const lines = runs.map(({ arm, figures }) => ({ arm, points: figures.get(title) ?? [] }));
     return `<g transform="translate(${x},${y})">${panel(title, lines, arms, lastStep)}</g>`;
   });
-  const [width, height] = [COLUMNS * PANEL.width, LEGEND_PX + Math.ceil(titles.length / COLUMNS) * PANEL.height];
+  const [width, height] = [COLUMNS * PANEL.width, LEGEND_PX + Math.ceil(figures.length / COLUMNS) * PANEL.height];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11">`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
@@ -99,16 +115,27 @@ export function drawCurves(runs: readonly RunCurves[]): string {
   ].join('\n');
 }
 
-/** Titles in the order in which they first come, evaluations first, without figures that are one drawn before under another name. */
-function distinctTitles(runs: readonly RunCurves[]): string[] {
-  const titles = [...new Set(runs.flatMap(({ figures }) => [...figures.keys()]))];
-  const known = new Set<string>();
-  return titles.filter((title) => {
-    const values = JSON.stringify(runs.map(({ figures }) => figures.get(title)));
-    if (known.has(values)) return false;
-    known.add(values);
-    return true;
+interface Figure {
+  readonly title: string;
+  readonly lines: readonly Line[]; // of the runs that have it
+}
+
+/** In the order in which they first come. */
+function figuresOf(runs: readonly RunCurves[], kind: 'asked' | 'logged'): Figure[] {
+  const titles = new Set(runs.flatMap((run) => [...run[kind].keys()]));
+  return [...titles].map((title) => {
+    const lines = runs.flatMap((run) => {
+      const points = run[kind].get(title);
+      return points === undefined ? [] : [{ arm: run.arm, points }];
+    });
+    return { title, lines };
   });
+}
+
+/** Without figures that are one before under another name. */
+function distinct(figures: readonly Figure[]): Figure[] {
+  const texts = figures.map(({ lines }) => JSON.stringify(lines));
+  return figures.filter((_, i) => texts.indexOf(texts[i] ?? '') === i);
 }
 
 interface Line {
@@ -129,7 +156,8 @@ function panel(title: string, lines: readonly Line[], arms: readonly string[], l
   ).digits(1);
   const drawn = arms.flatMap((arm, i) => {
     const colour = COLOURS[i % COLOURS.length] ?? '';
-    const own = lines.flatMap((one) => (one.arm === arm && one.points.length > 0 ? [one.points] : []));
+    const own = lines.flatMap((one) => (one.arm === arm ? [one.points] : []));
+    if (own.length === 0) return [];
     const stroke = (points: readonly CurvePoint[], style: string): string =>
       `<path d="${path([...points]) ?? ''}" fill="none" stroke="${colour}" ${style}/>`;
     if (own.length === 1) return own.map((points) => stroke(points, 'stroke-width="1.5"'));

@@ -53,8 +53,6 @@ What the numbers mean: docs/evaluation.md.`,
 async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> {
   const source = flags.weights ?? runDir;
   if (source === undefined) throw new UsageError('eval: a run folder or --weights must be named, got none');
-  if (flags.weights !== undefined && flags.step !== undefined)
-    throw new UsageError('eval: --step is of a run, got a file of weights; name the run folder instead');
   const choice = evaluationChoice(flags);
   const { evaluate } = await import('../eval/evaluate.js');
   const { formatReport } = await import('../eval/formatReport.js');

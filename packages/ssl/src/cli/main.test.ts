@@ -97,10 +97,6 @@ describe('halfway', () => {
       'no key recon.lamda; did you mean recon.lambda?\n',
     ],
     [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
-    [
-      ['eval', '--weights', 'a.safetensors', '--step', '3'],
-      'halfway: eval: --step is of a run, got a file of weights; name the run folder instead\n',
-    ],
     [['export', '--out', 'x'], 'halfway: export: a run folder or --weights must be named, got none\n'],
   ];
   it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {

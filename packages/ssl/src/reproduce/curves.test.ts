@@ -66,6 +66,7 @@ describe('readCurves', () => {
       writeFileSync(join(run, 'reports', `eval-mean-step-${step}.json`), JSON.stringify(report));
     }
     writeFileSync(join(run, 'reports', 'eval-mean.json'), '{}'); // of the newest, asked in its own way
+    writeFileSync(join(run, 'reports', 'eval-cls-step-500.json'), '{}'); // of other features
     expect([...readCurves('a', run).asked][0]).toEqual([
       'k-NN top-1 %',
       [
@@ -73,6 +74,18 @@ describe('readCurves', () => {
         [1000, 12],
       ],
     ]);
+  });
+});
+
+describe('readCurves of a damaged run', () => {
+  it('leaves out what is not finite, and names a report that cannot be read', () => {
+    const run = runThatLogged([3, NaN, 2]);
+    expect(readCurves('a', run).logged.get('recon')).toEqual([
+      [20, 3],
+      [60, 2],
+    ]);
+    writeFileSync(join(run, 'reports', 'eval-mean-step-500.json'), '{"tasks":');
+    expect(() => readCurves('a', run)).toThrow(/eval-mean-step-500\.json must be/);
   });
 });
 

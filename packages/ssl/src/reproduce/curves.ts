@@ -3,12 +3,9 @@
  *
  * Everything is read from the runs' own files: metrics.jsonl, and the reports of `halfway eval --step` where there are any.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
 import { compareArms, meanOf } from '../eval/compare.js';
-import type { EvalReport } from '../protocol/report.js';
 import { RunFolder } from '../run/runFolder.js';
 
 /** A value of a figure: its step, its value. */
@@ -19,7 +16,7 @@ type Figures = ReadonlyMap<string, readonly CurvePoint[]>;
 /** The figures of one run over its steps, by their titles. */
 export interface RunCurves {
   readonly arm: string;
-  /** What `halfway eval --step` found in its checkpoints. */
+  /** What `halfway eval --step` found in its checkpoints, in the features that its configuration names. */
   readonly asked: Figures;
   /** What the run logged. */
   readonly logged: Figures;
@@ -36,15 +33,19 @@ const MAX_POINTS = 100;
  * @throws RunError when the folder is no run, or damaged
  */
 export function readCurves(arm: string, runDir: string): RunCurves {
-  const rows = RunFolder.open(runDir).metrics();
-  const logged = rows.flatMap((row) =>
-    Object.entries(row).flatMap(([name, value]): Value[] => (LEFT_OUT.test(name) ? [] : [[name, [row.step, value]]])),
+  const run = RunFolder.open(runDir);
+  const logged = run.metrics().flatMap((row) =>
+    Object.entries(row)
+      .filter(([name, value]) => !LEFT_OUT.test(name) && Number.isFinite(value)) // JSON has null for what is not finite
+      .map(([name, value]): Value => [name, [row.step, value]]),
   );
-  const asked = stepReports(join(runDir, 'reports')).flatMap(({ step, tasks }) =>
-    compareArms([{ arm, seed: 0, tasks }]).rows.flatMap(({ title, cells }) =>
-      Object.values(cells).map(({ mean }): Value => [title, [step, mean]]),
-    ),
-  );
+  const asked = run
+    .stepReports()
+    .flatMap(({ step, report }) =>
+      compareArms([{ arm, seed: 0, tasks: report.tasks }]).rows.flatMap(({ title, cells }) =>
+        Object.values(cells).map(({ mean }): Value => [title, [step, mean]]),
+      ),
+    );
   return { arm, asked: byTitle(asked), logged: byTitle(logged) };
 }
 
@@ -58,16 +59,6 @@ function byTitle(values: readonly Value[]): Figures {
     else points.push(point);
   }
   return new Map([...figures].map(([title, points]) => [title, averaged(points)]));
-}
-
-function stepReports(folder: string): { readonly step: number; readonly tasks: EvalReport['tasks'] }[] {
-  const found = readdirSync(folder).flatMap((name) => {
-    const step = /^eval-\w+-step-(\d+)\.json$/.exec(name)?.[1];
-    if (step === undefined) return [];
-    const { tasks } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as EvalReport;
-    return [{ step: Number(step), tasks }];
-  });
-  return found.sort((a, b) => a.step - b.step);
 }
 
 /** Means of as many consecutive points as leave MAX_POINTS or fewer. */
@@ -90,8 +81,8 @@ const LEGEND_PX = 34;
 const SETTLED_SHARE = 0.05;
 
 /**
- * The curves of these runs, as the text of an SVG file. Thin lines are single runs, thick ones the mean of an arm's runs where it has several; a
- * figure whose values are those of one drawn before is left out.
+ * The curves of these runs, as the text of an SVG file. Thin lines are single runs, thick ones the mean of an arm's
+ * runs where it has several; a figure whose values are those of one drawn before is left out.
  */
 export function drawCurves(runs: readonly RunCurves[]): string {
   const arms = [...new Set(runs.map(({ arm }) => arm))];

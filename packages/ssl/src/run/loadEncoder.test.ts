@@ -57,6 +57,8 @@ describe('loadEncoder', () => {
       const loaded = loadEncoder(dir, { step: 3 });
       expect(valuesOf(loaded.encoder)).toEqual(valuesOf(older, 'encoder.'));
       expect(loaded.source).toBe(`${dir}, step 3`);
+      const { weights } = writeRun();
+      expect(() => loadEncoder(weights, { step: 3 })).toThrow('a step is of a run, got step 3 of the file');
       expect(() => loadEncoder(dir, { step: 5 })).toThrow('must hold the checkpoint of step 5, got 3, 4;');
     });
   });

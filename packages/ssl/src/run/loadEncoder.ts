@@ -38,6 +38,11 @@ export interface LoadEncoderOptions {
  */
 export function loadEncoder(source: string, { step, random }: LoadEncoderOptions = {}): LoadedEncoder {
   const isRun = existsSync(source) && statSync(source).isDirectory();
+  if (step !== undefined && !isRun) {
+    throw new RunError(
+      `weights: a step is of a run, got step ${step} of the file ${source}; name the run folder instead`,
+    );
+  }
   const config = isRun ? RunFolder.open(source).config() : exportedConfig(source);
   const runDir = isRun ? source : undefined;
   if (random !== undefined) return { ...drawn(config, random), runDir, source: `untrained, seed ${random}` };

@@ -20,6 +20,7 @@ import { makeFolder } from '../makeFolder.js';
 import type { RunEvent } from '../protocol/events.js';
 import type { InitReport } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
+import type { EvalReport } from '../protocol/report.js';
 import { RUN_VERSION, type RunManifest } from '../protocol/run.js';
 import { diskError, writeAtomic } from './files.js';
 import { isLeftLocked } from './lock.js';
@@ -89,6 +90,19 @@ export class RunFolder {
 
   writeInitReport(report: InitReport): void {
     writeAtomic(join(this.path, INIT_REPORT), `${JSON.stringify(report)}\n`);
+  }
+
+  /** What `halfway eval --step` found in the features that the run names, by step. Throws RunError when a report is damaged. */
+  stepReports(): { readonly step: number; readonly report: EvalReport }[] {
+    const folder = join(this.path, 'reports');
+    const name = new RegExp(`^eval-${this.config().eval.features}-step-(\\d+)\\.json$`);
+    const found = readdirSync(folder).flatMap((file) => {
+      const step = name.exec(file)?.[1];
+      if (step === undefined) return [];
+      const path = join(folder, file);
+      return [{ step: Number(step), report: parseJson(path, readFileSync(path, 'utf8')) as EvalReport }];
+    });
+    return found.sort((a, b) => a.step - b.step);
   }
 
   appendMetrics(row: MetricRow): void {

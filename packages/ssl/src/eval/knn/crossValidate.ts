@@ -13,8 +13,6 @@ import { knnCrossValidated, type KnnResult } from './knn.js';
 export interface CrossValidatedKnnOptions {
   /** A run folder, or a safetensors file of weights. */
   readonly run: string;
-  /** The run's checkpoint of so many steps; its newest by default. */
-  readonly step?: number;
   readonly photos: EvaluationData;
   readonly numFolds?: number; // 10 by default
   readonly features?: FeatureKind; // the run's eval.features by default
@@ -33,14 +31,9 @@ const NUM_FOLDS = 10;
  * const [base, task] = [await crossValidatedKnn({ run: a, photos }), await crossValidatedKnn({ run: b, photos })];
  * const { difference, interval } = pairedTop1Difference([[base.right, task.right]]);
  */
-export async function crossValidatedKnn({
-  run,
-  step,
-  random,
-  ...options
-}: CrossValidatedKnnOptions): Promise<KnnResult> {
+export async function crossValidatedKnn({ run, random, ...options }: CrossValidatedKnnOptions): Promise<KnnResult> {
   requireClasses(options.photos);
-  const network = scope(() => loadEncoder(run, { step, random }));
+  const network = scope(() => loadEncoder(run, { random }));
   try {
     return await crossValidatedKnnOf(network, options);
   } finally {
@@ -51,7 +44,7 @@ export async function crossValidatedKnn({
 /** The same of a network that is in memory, on the device that it is on. */
 export async function crossValidatedKnnOf(
   network: FrozenNetwork,
-  { photos, numFolds = NUM_FOLDS, features, k }: Omit<CrossValidatedKnnOptions, 'run' | 'step' | 'random'>,
+  { photos, numFolds = NUM_FOLDS, features, k }: Omit<CrossValidatedKnnOptions, 'run' | 'random'>,
 ): Promise<KnnResult> {
   const { eval: settings } = network.config;
   const all = await allFeatures(network, photos, features ?? settings.features);

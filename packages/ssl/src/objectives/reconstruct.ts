@@ -20,7 +20,7 @@ import type { ReconstructionOptions } from './reconstructionTask.js';
 
 /**
  * The task with the term `recon`, the modules `fusion` and `decoders`, and the figures `reconInside` and, where g shows pixels from
- * outside the photo, `reconOutside`; `reconOverUninformed`, the error inside over that of one colour everywhere; where the base hides patches from the task, `reconMasked` and `reconUnmasked` (mean squared error per
+ * outside the photo, `reconOutside`; `reconOverUninformed`, the error inside over that of one grey everywhere; where the base hides patches from the task, `reconMasked` and `reconUnmasked` (mean squared error per
  * pixel of each region, whatever the loss counts).
  */
 export function reconstruction(options: ReconstructionOptions, rng: Generator): PairTask {

@@ -64,19 +64,24 @@ export function errorByRegion(
 }
 
 /**
- * The error inside the photo of who knows nothing of it and answers with one colour, the batch's mean: the variance of each channel's
- * pixels, averaged over channels and targets; f32 [], detached.
+ * The error inside the photo of who knows nothing of it and answers with one grey, the mean of the batch: the variance of all values
+ * there, averaged over the targets; f32 [], detached.
  */
 export function uninformedError(wanted: readonly Tensor[], valid: readonly Tensor[] | undefined): Tensor {
   return torch.scope(() =>
     torch.noGrad(() => {
-      const flat = wanted.map((target, k) => {
+      const errors = wanted.map((target, k) => {
         const mask = valid?.[k];
-        if (!mask) return target.mean([0, 2, 3], true);
-        return target.mul(mask).sum([0, 2, 3], true).div(mask.sum().clamp(1));
-      }); // [1, 3, 1, 1]
-      const answers = zip(flat, wanted).map(([colour, target]) => colour.expand(target.shape));
-      return reconstructionLoss(answers, wanted, { reduction: 'mean', ...(valid && { valid }) });
+        const inside = mask ? target.mul(mask) : target;
+        const count = mask
+          ? mask
+              .sum()
+              .mul(target.shape[1] ?? 3)
+              .clamp(1)
+          : target.numel;
+        return inside.square().sum().div(count).sub(inside.sum().div(count).square()).clampMin(0);
+      });
+      return errors.reduce((sum, error) => sum.add(error)).div(errors.length);
     }),
   );
 }

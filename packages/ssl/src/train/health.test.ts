@@ -118,7 +118,7 @@ describe('Alarms of what is learned', () => {
     });
   });
 
-  it('say of a task that knows no more than one colour, or than the mean theta, what to change about the task', () => {
+  it('say of a task that knows no more than one grey, or than the mean theta, what to change about the task', () => {
     const rotation = ['vicreg.expander=[8]', 'recon.target=rotation'];
     const ofTask = (...settings: string[]): string[] =>
       alarmsOf([...rotation, ...settings]).filter((text) => !text.startsWith('the term variance'));

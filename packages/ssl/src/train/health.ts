@@ -18,7 +18,7 @@ const LONG_WAIT_SHARE = 0.3;
 // Before, a teacher's answers are nearly uniform in every run: its centre follows a network that still changes fast. The slowest run that
 // learned, small/dinov2 with a LayerScale of 1e-5, passed the bounds below at step 1,400 to 1,600 of 5,000 (warm-up: 500); small/dino, ibot and
 // dinov2 as they are do by 1,000. Runs with a temperature that rose to 0.07, which taught next to nothing (docs/log.md), had 0.97 to 0.99 of
-// ln K and entropies of 0.95 to 0.99 to their ends. Tasks are faster: at a fifth of its weight small/ibot-rot's reconstruction is at 0.3 of one colour's
+// ln K and entropies of 0.95 to 0.99 to their ends. Tasks are faster: at a fifth of its weight small/ibot-rot's reconstruction is at 0.3 of one grey's
 // by step 480, and small/vicreg-rot-augself, at the smallest weight of its grid, knows 0.14 of theta's variance by step 1,000 (0.03 by 700).
 const SETTLED_STEPS = 1000;
 const SETTLED_WARMUPS = 4;

@@ -11,7 +11,7 @@ import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
 import { targetFigures } from './dinoFigures.js';
 import { dinoLoss } from './dinoLoss.js';
-import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
+import { clsOf, distillation, NUM_GLOBAL } from './dinoNetwork.js';
 import type { StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
 import type { Objective } from './objective.js';
@@ -28,7 +28,7 @@ export function dino(config: DinoConfig, rng: Generator): Objective {
   const { dino: options } = config;
   const { prototypes, studentTemp, teacherMomentum, centerMomentum } = options;
   const head = { ...options, patchPrototypes: 0 };
-  const { base, student, teacherSight } = distillation(
+  const { base, student, teacher, teacherSight } = distillation(
     config,
     { section: 'dino', hidesPatches: false, teacherMomentum, head },
     rng,
@@ -43,19 +43,21 @@ export function dino(config: DinoConfig, rng: Generator): Objective {
     forward({ views }, { numbers }, state, ctx) {
       const center = entryOf(state, 'clsCenter');
       const { scores, teacherFeatures } = torch.noGrad(() => {
-        const { cls, clsHead, features } = teacherSight(views, ctx);
-        return { scores: clsHead.score(clsHead.embed(cls)), teacherFeatures: features }; // [2 * B, K]
+        const sight = teacherSight(views, ctx);
+        const { clsHead } = teacher.heads(ctx);
+        return { scores: clsHead.score(clsHead.embed(clsOf(sight))), teacherFeatures: sight.features }; // [2 * B, K]
       });
       const targets = centeredTargets(scores, center, entryOf(numbers, 'teacherTemp')); // [2 * B, K]
 
-      const { cls, clsHead, features } = student.see(views, config.split, ctx);
-      const own = clsHead.score(clsHead.embed(cls)); // [V * B, K]
+      const sight = student.see(views, config.split, ctx);
+      const { clsHead } = student.heads(ctx);
+      const own = clsHead.score(clsHead.embed(clsOf(sight))); // [V * B, K]
       const loss = dinoLoss(own.unflatten(0, [views.length, -1]), targets.unflatten(0, [NUM_GLOBAL, -1]), studentTemp);
       return {
         terms: { cls: loss },
         figures: { clsOverUninformed: overUninformed(loss, Math.log(prototypes)), ...targetFigures(targets) },
         state: { clsCenter: nextCenter(center, scores, centerMomentum) },
-        features,
+        features: sight.features,
         teacherFeatures,
       };
     },

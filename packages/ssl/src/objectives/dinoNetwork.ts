@@ -52,17 +52,26 @@ export interface Scoring {
   readonly score: (embedded: Tensor) => Tensor;
 }
 
+/** The heads, made ready for a step. */
+export interface Heads {
+  readonly clsHead: Scoring;
+  readonly patchHead: Scoring;
+}
+
 /** What a network makes of the views of a batch. */
 export interface Sight {
   readonly encoded: readonly EncodedView[];
   readonly features: readonly SplitTokens[];
-  /** Invariant part of the class tokens of all views, [V * B, D]. */
-  readonly cls: Tensor;
-  /** Invariant part of the patch tokens of the global views, [2 * B * N, D]. */
-  readonly patches: Tensor;
-  /** The heads, made ready for this step. */
-  readonly clsHead: Scoring;
-  readonly patchHead: Scoring;
+}
+
+/** Invariant part of the class tokens of all views, [V * B, D]. */
+export function clsOf({ features }: Sight): Tensor {
+  return torch.cat(features.map(({ invariant }) => invariant.cls));
+}
+
+/** Invariant part of the patch tokens of the global views, [2 * B * N, D]. */
+export function globalPatchesOf({ features }: Sight): Tensor {
+  return torch.cat(features.slice(0, NUM_GLOBAL).map(({ invariant }) => invariant.patches)).flatten(0, 1);
 }
 
 /** Encoder, adapter and heads, by the names under which they are checkpointed. */
@@ -93,15 +102,18 @@ export class DinoNetwork extends Module {
   see(views: readonly Pick<View, 'images' | 'mask'>[], split: Config['split'], ctx: ForwardContext): Sight {
     const inputs = views.map(({ images, mask }) => ({ images: normalize(images), mask }));
     const encoded = encodeViews(this, inputs, ctx);
-    const features = encoded.map((tokens) => this.#split(tokens, split, ctx));
-    const invariant = features.map((tokens) => tokens.invariant);
-    return {
-      encoded,
-      features,
-      cls: torch.cat(invariant.map(({ cls }) => cls)),
-      patches: torch.cat(invariant.slice(0, NUM_GLOBAL).map(({ patches }) => patches)).flatten(0, 1),
-      ...this.#heads(ctx),
-    };
+    return { encoded, features: encoded.map((tokens) => this.#split(tokens, split, ctx)) };
+  }
+
+  /** Normalises the prototypes, which takes longer than a small batch: once a step. */
+  heads(ctx: ForwardContext): Heads {
+    const scoring = (head: DinoHead, score = head.lastLayer.scorer(ctx)): Scoring => ({
+      embed: (tokens) => head.embed(tokens, ctx),
+      score,
+    });
+    const clsHead = scoring(this.head);
+    if (this.patchHead) return { clsHead, patchHead: scoring(this.patchHead) };
+    return { clsHead, patchHead: scoring(this.head, this.head.lastLayer2?.scorer(ctx) ?? clsHead.score) };
   }
 
   #split(tokens: AdaptedTokens, split: Config['split'], ctx: ForwardContext): SplitTokens {
@@ -126,16 +138,6 @@ export class DinoNetwork extends Module {
         return split.location satisfies never;
     }
   }
-
-  #heads(ctx: ForwardContext): Pick<Sight, 'clsHead' | 'patchHead'> {
-    const scoring = (head: DinoHead, score = head.lastLayer.scorer(ctx)): Scoring => ({
-      embed: (tokens) => head.embed(tokens, ctx),
-      score,
-    });
-    const clsHead = scoring(this.head);
-    if (this.patchHead) return { clsHead, patchHead: scoring(this.patchHead) };
-    return { clsHead, patchHead: scoring(this.head, this.head.lastLayer2?.scorer(ctx) ?? clsHead.score) };
-  }
 }
 
 /** A student, the teacher that follows it, and the parts of their objective that are the same for all losses. */
@@ -143,6 +145,7 @@ export interface Distillation {
   readonly base: Pick<Objective, 'advice' | 'views' | 'network' | 'teacher' | 'encode' | 'inspect'> &
     Required<Pick<Objective, 'batchDependent'>>;
   readonly student: DinoNetwork;
+  readonly teacher: DinoNetwork;
   /** What the teacher makes of the global views, nothing hidden; call it under noGrad. */
   readonly teacherSight: (views: readonly View[], ctx: ForwardContext) => Sight;
 }
@@ -169,7 +172,9 @@ export function distillation(
   const { split } = config;
   const student = new DinoNetwork(config, { ...heads, maskToken: hidesPatches }, rng);
   const teacher = new DinoNetwork(config, { ...heads, maskToken: false }, torch.generator(0)).requiresGrad_(false);
-  teacher.loadStateDict(student.stateDict(), { strict: false }); // the student's mask token has no counterpart
+  const begin = new Map(student.stateDict());
+  begin.delete('encoder.mask_token'); // a teacher sees everything
+  teacher.loadStateDict(begin);
   const teacherSight = (views: readonly View[], ctx: ForwardContext): Sight => {
     const whole = views.slice(0, NUM_GLOBAL).map(({ images, teacherImages }) => ({ images: teacherImages ?? images }));
     // Nothing is dropped in a teacher, but its batch norm has the statistics of its own batches and tracks them, as in DINO.
@@ -195,6 +200,7 @@ export function distillation(
         })),
     },
     student,
+    teacher,
     teacherSight,
   };
 }

@@ -12,8 +12,8 @@ import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
 import { targetFigures } from './dinoFigures.js';
 import { dinoLoss } from './dinoLoss.js';
-import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
-import type { Sight, StudentConfig } from './dinoNetwork.js';
+import { clsOf, distillation, globalPatchesOf, NUM_GLOBAL } from './dinoNetwork.js';
+import type { Heads, Sight, StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
 import { ibotLoss, maskedPatchesOf } from './ibotLoss.js';
 import { koleoLoss } from './koleoLoss.js';
@@ -42,7 +42,7 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
   const head = { ...options, patchPrototypes: 0, normLastLayer: false };
   const patchPrototypes = untiedHead ? options.patchPrototypes : prototypes;
   const ownHead = { ...head, prototypes: patchPrototypes, bottleneckDim: options.patchBottleneckDim };
-  const { base, student, teacherSight } = distillation(
+  const { base, student, teacher, teacherSight } = distillation(
     config,
     { section: 'dinov2', hidesPatches: true, teacherMomentum, head, patchHead: untiedHead ? ownHead : undefined },
     rng,
@@ -70,18 +70,18 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
 
     forward({ views }, { numbers }, state, ctx) {
       const { indices, weights } = maskedPatchesOf(views.slice(0, NUM_GLOBAL));
-      const scoresOf = ({ cls, patches, clsHead, patchHead }: Sight): ClsAndPatches => ({
-        cls: clsHead.score(clsHead.embed(cls)),
-        patches: patchHead.score(patchHead.embed(patches.indexSelect(0, indices))),
+      const scoresOf = (sight: Sight, { clsHead, patchHead }: Heads): ClsAndPatches => ({
+        cls: clsHead.score(clsHead.embed(clsOf(sight))),
+        patches: patchHead.score(patchHead.embed(globalPatchesOf(sight).indexSelect(0, indices))),
       });
       const { scores, teacherFeatures } = torch.noGrad(() => {
         const sight = teacherSight(views, ctx);
-        return { scores: scoresOf(sight), teacherFeatures: sight.features };
+        return { scores: scoresOf(sight, teacher.heads(ctx)), teacherFeatures: sight.features };
       });
       const targets = targetsOf(scores, state, entryOf(numbers, 'teacherTemp'), options.targets);
 
       const sight = student.see(views, config.split, ctx);
-      const own = scoresOf(sight);
+      const own = scoresOf(sight, student.heads(ctx));
       const terms = {
         cls: dinoLoss(
           own.cls.unflatten(0, [views.length, -1]),

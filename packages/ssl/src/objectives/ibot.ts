@@ -12,7 +12,7 @@ import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
 import { targetFigures } from './dinoFigures.js';
 import { dinoLoss } from './dinoLoss.js';
-import { distillation, NUM_GLOBAL } from './dinoNetwork.js';
+import { clsOf, distillation, globalPatchesOf, NUM_GLOBAL } from './dinoNetwork.js';
 import type { StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
 import { ibotLoss, maskedPatchesOf } from './ibotLoss.js';
@@ -32,7 +32,7 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
   const { prototypes, sharedHead, studentTemp, teacherMomentum } = options;
   const patchPrototypes = sharedHead ? prototypes : options.patchPrototypes;
   const head = { ...options, patchPrototypes: sharedHead ? 0 : patchPrototypes };
-  const { base, student, teacherSight } = distillation(
+  const { base, student, teacher, teacherSight } = distillation(
     config,
     { section: 'ibot', hidesPatches: true, teacherMomentum, head },
     rng,
@@ -52,11 +52,12 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
       const [clsCenter, patchCenter] = [entryOf(state, 'clsCenter'), entryOf(state, 'patchCenter')];
       const { indices, weights } = maskedPatchesOf(views.slice(0, NUM_GLOBAL));
       const taught = torch.noGrad(() => {
-        const { cls, patches, clsHead, patchHead, features } = teacherSight(views, ctx);
-        const embedded = patchHead.embed(patches); // [2 * B * N, E]
+        const sight = teacherSight(views, ctx);
+        const { clsHead, patchHead } = teacher.heads(ctx);
+        const embedded = patchHead.embed(globalPatchesOf(sight)); // [2 * B * N, E]
         return {
-          features,
-          cls: clsHead.score(clsHead.embed(cls)), // [2 * B, K]
+          features: sight.features,
+          cls: clsHead.score(clsHead.embed(clsOf(sight))), // [2 * B, K]
           patches: patchHead.score(embedded.indexSelect(0, indices)), // [M, K]
           patchMean: patchHead.score(embedded.mean([0], true)), // [1, K], of all patches: scores are linear in what is embedded
         };
@@ -64,9 +65,10 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
       const targets = centeredTargets(taught.cls, clsCenter, entryOf(numbers, 'teacherTemp')); // [2 * B, K]
       const patchTargets = centeredTargets(taught.patches, patchCenter, entryOf(numbers, 'patchTeacherTemp')); // [M, K]
 
-      const { cls, patches, clsHead, patchHead, features } = student.see(views, config.split, ctx);
-      const own = clsHead.score(clsHead.embed(cls)); // [V * B, K]
-      const ownPatches = patchHead.score(patchHead.embed(patches.indexSelect(0, indices))); // [M, K]
+      const sight = student.see(views, config.split, ctx);
+      const { clsHead, patchHead } = student.heads(ctx);
+      const own = clsHead.score(clsHead.embed(clsOf(sight))); // [V * B, K]
+      const ownPatches = patchHead.score(patchHead.embed(globalPatchesOf(sight).indexSelect(0, indices))); // [M, K]
       const terms = {
         cls: dinoLoss(own.unflatten(0, [views.length, -1]), targets.unflatten(0, [NUM_GLOBAL, -1]), studentTemp),
         patch: ibotLoss(ownPatches, patchTargets, weights, studentTemp),
@@ -82,7 +84,7 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
           clsCenter: nextCenter(clsCenter, taught.cls, options.centerMomentum),
           patchCenter: nextCenter(patchCenter, taught.patchMean, options.patchCenterMomentum),
         },
-        features,
+        features: sight.features,
         teacherFeatures: taught.features,
       };
     },

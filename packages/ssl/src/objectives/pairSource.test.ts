@@ -7,7 +7,7 @@ import { evalContext, present, valueOf } from '../models/fixture.case.js';
 import { createObjective } from './create.js';
 import { objectiveBatch, stepParams } from './objective.case.js';
 import type { Objective, ObjectiveOutput } from './objective.js';
-import { hiddenPatches } from './pairSource.js';
+import { hiddenPatches, pairFeatures } from './pairSource.js';
 import type { PairSource } from './pairSource.js';
 
 const make = (recon: object = {}, objective = 'ibot'): Objective => {
@@ -92,6 +92,35 @@ describe('whose features a task reads', () => {
     });
   });
 
+  it('unmasked: the student sees again only what is read, and learns only from what has gradients', () => {
+    torch.scope(() => {
+      const passes = (source: PairSource['source']): unknown => {
+        const base = make({ target: 'none' });
+        const seenAgain: unknown[] = [];
+        const batch = objectiveBatch(base);
+        const noted: Objective = {
+          ...base,
+          encode: (views, ctx) => {
+            seenAgain.push([views.map(({ name }) => name).join(), torch.isGradEnabled()]);
+            return base.encode?.(views, ctx) ?? [];
+          },
+        };
+        pairFeatures(noted, forward(base, batch), batch, evalContext('float32', true), {
+          source,
+          masking: 'unmasked',
+          teacherSeesTransformed: true,
+        });
+        return seenAgain;
+      };
+      expect(passes('student')).toEqual([['v1,v2', true]]);
+      expect(passes('teacher_v1')).toEqual([['v2', true]]);
+      expect(passes('student_v2_only')).toEqual([
+        ['v1', false],
+        ['v2', true],
+      ]);
+    });
+  });
+
   it('disable_for_v2: nothing of the second view is hidden from anyone', () => {
     torch.scope(() => {
       const plan = (masking: string): readonly (Uint8Array | undefined)[] => {
@@ -137,7 +166,7 @@ describe('whose features a task reads', () => {
   it('names what the objective does not have', () => {
     const vicreg = (recon: object) => (): Objective => make(recon, 'vicreg');
     expect(vicreg({ source: 'teacher_v1' })).toThrow(
-      'recon.source: needs an objective with a teacher, got teacher_v1 for one without; leave it out, or use ibot or dinov2',
+      'recon.source: needs an objective with a teacher, got teacher_v1 for one without; leave it out, or use dino, ibot or dinov2',
     );
     expect(vicreg({ teacherSeesTransformed: false })).toThrow(
       'recon.teacherSeesTransformed: needs an objective with a teacher',

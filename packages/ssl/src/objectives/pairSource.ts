@@ -2,6 +2,7 @@
  * Whose features of v1 and v2 a task reads, where the base has a teacher or hides patches (recipes E.5-5, 6, 8). The base does not know.
  */
 import type { Tensor } from '@halfway/torch';
+import * as torch from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch, PlanMasks, View } from '../data/batch.js';
@@ -24,7 +25,7 @@ export function expectSource({ teacher, planMasks }: Objective, source: PairSour
     if (needed === false) continue;
     const value = source[key as keyof PairSource];
     throw new ConfigError(
-      `recon.${key}: needs an objective ${needed}, got ${value} for one without; leave it out, or use ibot or dinov2`,
+      `recon.${key}: needs an objective ${needed}, got ${value} for one without; leave it out, or ${needed === 'with a teacher' ? 'use dino, ibot or dinov2' : 'use ibot or dinov2'}`,
       `recon.${key}`,
     );
   }
@@ -52,16 +53,20 @@ export function pairFeatures(
   ctx: ForwardContext,
   { source, masking }: PairSource,
 ): readonly [SplitTokens, SplitTokens] {
-  const pair = views.slice(0, 2).map((view): View => ({ name: view.name, images: view.images }));
-  const seen = masking === 'unmasked' ? base.encode?.(pair, ctx) : features.slice(0, 2);
-  const [z1, z2] = pairOf(seen ?? []);
+  const whole = views.map(({ name, images }): View => ({ name, images }));
+  const ofStudent = (first: number, end: number): readonly SplitTokens[] =>
+    masking === 'unmasked' ? (base.encode?.(whole.slice(first, end), ctx) ?? []) : features.slice(first, end);
   switch (source) {
     case 'student':
-      return [z1, z2];
-    case 'student_v2_only':
-      return [{ invariant: detached(z1.invariant), equivariant: detached(z1.equivariant) }, z2];
-    case 'teacher_v1':
-      return [pairOf(teacherFeatures ?? [])[0], z2];
+      return pairOf(ofStudent(0, 2));
+    case 'student_v2_only': {
+      const z1 = torch.noGrad(() => ofStudent(0, 1)).map(detached);
+      return pairOf([...z1, ...ofStudent(1, 2)]);
+    }
+    case 'teacher_v1': {
+      const z1 = teacherFeatures?.slice(0, 1) ?? [];
+      return pairOf([...z1, ...ofStudent(1, 2)]);
+    }
     default:
       return source satisfies never;
   }
@@ -75,6 +80,8 @@ export function hiddenPatches({ views }: DeviceBatch, { source, masking }: PairS
   return ofFirst && second ? ofFirst.logicalOr(second) : (ofFirst ?? second);
 }
 
-function detached({ cls, patches }: TokenPart): TokenPart {
-  return { cls: cls.detach(), patches: patches.detach() };
+/** Tokens that no gradient goes through. */
+function detached({ invariant, equivariant }: SplitTokens): SplitTokens {
+  const still = ({ cls, patches }: TokenPart): TokenPart => ({ cls: cls.detach(), patches: patches.detach() });
+  return { invariant: still(invariant), equivariant: still(equivariant) };
 }

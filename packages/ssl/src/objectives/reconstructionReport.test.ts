@@ -5,6 +5,7 @@ import { evalContext, present, valueOf } from '../models/fixture.case.js';
 import { linearWithTask, taskOptions } from './linearBase.case.js';
 import { randomBatch, stepParams } from './objective.case.js';
 import type { Inspection, Objective } from './objective.js';
+import { reconstructionLoss } from './reconstructionLoss.js';
 import type { ReconstructionOptions } from './reconstructionTask.js';
 
 const inspect = (objective: Objective, batch: DeviceBatch): Inspection =>
@@ -70,6 +71,25 @@ describe('inspect', () => {
       const ratio = valueOf(inspect(objective, batch).figures, 'reconBlind') / variance;
       expect(ratio).toBeGreaterThan(0.85);
       expect(ratio).toBeLessThan(1.15);
+    });
+  });
+
+  it('reconBlind is reduced as the term: of the same pixels', () => {
+    torch.scope(() => {
+      // A teacher of these states who knows theta of another image scores twice the blind error by definition.
+      const transformation = taskOptions().transformation;
+      for (const reduction of ['mean', 'sum_pixels'] as const) {
+        const options = { reduction, maskOutside: true, fill: 'zeros', space: 'rgb01' } as const;
+        const objective = linearWithTask(options);
+        const batch = randomBatch(objective.views);
+        const path = present(present(batch.views[1]).path);
+        const others = [1, 2].map((k) =>
+          transformation.apply(path.start, transformation.at(path.theta.roll([1], [0]), k / 3), 'zeros'),
+        );
+        const term = reconstructionLoss(others, path.states, { reduction, valid: path.valid });
+        expect(path.valid.some((mask) => mask.mean().item() < 0.99)).toBe(true);
+        expect(valueOf(inspect(objective, batch).figures, 'reconBlind') / (term.item() / 2)).toBeCloseTo(1, 5);
+      }
     });
   });
 

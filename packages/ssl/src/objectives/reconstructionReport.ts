@@ -65,33 +65,29 @@ export function inspectReconstruction(
 /** Every image gets its neighbour's equivariant part. */
 function withOtherImages(tokens: SplitTokens): SplitTokens {
   const { cls, patches } = tokens.equivariant;
-  return { ...tokens, equivariant: { cls: cls.roll([1], [0]), patches: patches.roll([1], [0]) } };
+  return { invariant: tokens.invariant, equivariant: { cls: cls.roll([1], [0]), patches: patches.roll([1], [0]) } };
 }
 
 /**
  * The least error of any predictor that knows u but not theta, 1/K sum_k E Var_theta(g_{theta_k}(u)): a decoder below it
  * has read theta. Estimated without bias from pairs of independent draws, Var = E |g_a(u) - g_b(u)|^2 / 2, where b is
  * another image's theta. With content fill u is known on its own square only, so that pixels which g_b takes from
- * outside it are left out.
+ * outside it are left out. With `transform.stage: after_crop` the states are photometric views of g_{theta_k}(u), which g does not give
+ * again from that of u exactly: the figure is then near that least error, not a bound.
  */
-function blindError(batch: DeviceBatch, { wanted, valid }: Targets, options: ReconstructionOptions): Tensor {
-  const { transformation, fill, space, patchPx, reduction, intermediates, maskOutside } = options;
+function blindError(batch: DeviceBatch, targets: Targets, options: ReconstructionOptions): Tensor {
+  const { transformation, fill, space, patchPx, reduction, intermediates } = options;
   const { path } = pathOf(batch);
   const [, channels = 3, sidePx = 0] = path.start.shape;
-  const isCut = transformation.geometric && fill === 'content';
-  const others = wanted.map((_, k) => transformation.at(path.theta.roll([1], [0]), (k + 1) / (intermediates + 1))); // [B, P]
+  const others = targets.wanted.map((_, k) =>
+    transformation.at(path.theta.roll([1], [0]), (k + 1) / (intermediates + 1)),
+  ); // [B, P]
   const images = others.map((theta) => transformation.apply(path.start, theta, fill === 'content' ? 'zeros' : fill));
-  const counted = isCut
-    ? others.map((theta) => validRegion(transformation, theta, path.start, sidePx))
-    : maskOutside
-      ? valid
-      : undefined;
-  const error = reconstructionLoss(
-    images.map((image) => toTargetSpace(image, space, patchPx)),
-    wanted,
-    { reduction: 'mean', ...(counted && { valid: counted }) },
-  ).div(2);
-  return reduction === 'mean' ? error : error.mul(channels * sidePx * sidePx);
+  const blind = images.map((image) => toTargetSpace(image, space, patchPx));
+  if (!transformation.geometric || fill !== 'content') return reconstructionTerm(blind, targets, options).div(2);
+  const known = others.map((theta) => validRegion(transformation, theta, path.start, sidePx));
+  const error = reconstructionLoss(blind, targets.wanted, { reduction: 'mean', valid: known }).div(2);
+  return reduction === 'mean' ? error : error.mul(channels * sidePx * sidePx); // as large where nothing is known
 }
 
 /** Mean absolute error in RGB over channels and targets, black - red - yellow - white; white is half a pixel's range. */

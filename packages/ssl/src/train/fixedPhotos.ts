@@ -44,9 +44,13 @@ export class FixedPhotos {
     });
   }
 
-  /** The objective's inspection of them. Call it in a scope. */
-  look({ objective, objectiveState, context }: TrainState): Inspection {
-    return objective.inspect(this.#batch, objectiveState, { ...context, train: false });
+  /** Inspects them and keeps nothing: what cannot work fails here, before the first step. */
+  tryLook(state: TrainState): void {
+    torch.noGrad(() => {
+      scope(() => {
+        this.#look(state);
+      });
+    });
   }
 
   /** Writes RUN/images/step-N.png; resolves to its path and the inspection's figures. Throws RunError when the disk does not take it. */
@@ -58,7 +62,7 @@ export class FixedPhotos {
     const path = join(runDir, 'images', `step-${String(step).padStart(6, '0')}.png`);
     const { figures, columns } = torch.noGrad(() =>
       scope(() => {
-        const inspection = this.look(state);
+        const inspection = this.#look(state);
         const read = Object.entries(inspection.figures).map(([name, figure]) => [name, figure.item()] as const);
         return {
           figures: Object.fromEntries(read),
@@ -70,6 +74,10 @@ export class FixedPhotos {
       throw diskError(path, error);
     });
     return { path, figures };
+  }
+
+  #look({ objective, objectiveState, context }: TrainState): Inspection {
+    return objective.inspect(this.#batch, objectiveState, { ...context, train: false });
   }
 
   dispose(): void {

@@ -35,6 +35,23 @@ describe('Alarms', () => {
     expect(new Alarms().ofRow(row(), config, advice)).toEqual([]);
   });
 
+  it('few directions are few of those that there can be, the lesser of photos and features', () => {
+    const few = (batch: number, equivariantDim: number, effectiveRank: number): number =>
+      new Alarms().ofRow(
+        row({ effectiveRank }),
+        tinyConfig(
+          'train.steps=100',
+          `train.batch=${batch}`,
+          'split.dim=256',
+          `split.equivariantDim=${equivariantDim}`,
+        ),
+        advice,
+      ).length;
+    expect(few(4096, 246, 4)).toBe(0); // of 10
+    expect(few(4096, 6, 4)).toBe(1); // of 250
+    expect(few(64, 6, 4)).toBe(0);
+  });
+
   it('are raised once each, whatever their numbers are', () => {
     const alarms = new Alarms();
     expect(alarms.ofRow(row({ dataWaitMs: 45 }), config, advice)).toHaveLength(1);

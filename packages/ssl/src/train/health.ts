@@ -4,6 +4,7 @@
  */
 import { scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
+import { splitDims } from '../config/splitDims.js';
 import { effectiveRank, featureStd } from '../models/health.js';
 import type { Advice } from '../objectives/objective.js';
 import type { MetricRow } from '../protocol/metrics.js';
@@ -11,7 +12,7 @@ import { warmupSteps } from './schedule.js';
 
 // A healthy run of any objective here lies far above these; see docs/log.md for the figures of whole runs.
 const COLLAPSED_STD = 0.02;
-const COLLAPSED_RANK_SHARE = 0.02;
+const COLLAPSED_RANK_SHARE = 0.02; // of the largest, which is the lesser of the batch and the features
 const SWAP_MARGIN = 1.02;
 const LONG_WAIT_SHARE = 0.3;
 
@@ -64,7 +65,7 @@ export class Alarms {
         `the features of all photos are nearly the same (std ${std.toFixed(4)}): ${sameFeatures}`,
       ),
       ...this.#raiseIf(
-        rank < Math.max(1.5, COLLAPSED_RANK_SHARE * batch),
+        rank < Math.max(1.5, COLLAPSED_RANK_SHARE * Math.min(batch, splitDims(config).invariantDim)),
         'rank',
         `the features lie on few directions (effective rank ${rank.toFixed(1)}): ${fewDirections}`,
       ),

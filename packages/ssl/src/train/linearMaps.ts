@@ -23,8 +23,10 @@ export const ATTENTION = 'encoder.blocks.attention';
 
 /** What a network sees of one photo. */
 export interface Seen {
-  /** G of each view. */
+  /** G of each view that the encoder sees. */
   readonly grids: readonly number[];
+  /** Views whose class tokens go through the heads. */
+  readonly numViews: number;
   /** Patches whose scores are asked for. */
   readonly maskedPatches: number;
   /** Tokens that go through a head once more, for equivariant outputs of it. */
@@ -90,10 +92,9 @@ function positionsOf(name: string, names: readonly string[], seen: Seen, config:
 function rowsOf(
   name: string,
   names: readonly string[],
-  { grids, maskedPatches, equivariantTokens }: Seen,
+  { grids, numViews, maskedPatches, equivariantTokens }: Seen,
   { model, decoder, recon }: Sections,
 ): number {
-  const numViews = grids.length;
   const [viewPatches = 0] = grids.map((grid) => grid ** 2);
   const hasHeadForPatches = names.some((other) => other.startsWith('patch_head.'));
   const hasOwnScores = hasHeadForPatches || names.some((other) => other.startsWith('head.last_layer2.'));

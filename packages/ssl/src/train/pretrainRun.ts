@@ -125,7 +125,7 @@ class PretrainRun {
       this.#progress({ kind: 'header', text });
       const before = await this.#measureStart();
       const feed = this.#startFeed();
-      torch.scope(() => torch.noGrad(() => photos.look(this.#state)));
+      photos.tryLook(this.#state);
       this.#writeManifest({});
       this.#folder.log(`\n${text}`);
       const left = `${this.#config.train.steps - this.#startStep} steps to go`;

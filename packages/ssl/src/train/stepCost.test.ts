@@ -75,6 +75,19 @@ describe('FLOPs of a step', () => {
     expect(encoder({ train: { batch: 2, checkpointActivations: true } }) - patches).toBeCloseTo((4 / 3) * blocks, 0);
   });
 
+  it('a task that wants whole views: another pass of those that it reads, and none of heads', () => {
+    const of = (recon: object): Readonly<Record<string, number>> =>
+      costOf(narrow({ objective: 'ibot', recon: { target: 'rotation', ...recon } })).flops;
+    const masked = of({});
+    const extra = (source: string): number =>
+      ((of({ source, masking: 'unmasked' })['encoder'] ?? 0) - (masked['encoder'] ?? 0)) /
+      ((masked['encoder'] ?? 0) / 2);
+    expect(extra('student')).toBeCloseTo(2, 9);
+    expect(extra('teacher_v1')).toBeCloseTo(1, 9);
+    expect(extra('student_v2_only')).toBeCloseTo(1 + 1 / 3, 9); // v1 on the way there only
+    expect(of({ masking: 'unmasked' })['head']).toBe(masked['head']);
+  });
+
   it('knows every weight of every objective and task', () => {
     const rotation = { target: 'rotation' };
     const trees = [

@@ -47,17 +47,21 @@ export function stepCost(config: Config, objective: Objective, computeDtype: Com
   const { train } = config;
   const seen = seenOf(objective, config);
   const maps = linearMaps(network, seen, config).map((map) => trained(map, config));
+  // v1 by itself, on the way there only.
+  const looked = looksAgain(objective, config) && config.recon.source === 'student_v2_only';
+  const still = looked ? linearMaps(network, { ...seen, grids: seen.grids.slice(0, 1) }, config).filter(isInBody) : [];
   const globals = seen.grids.slice(0, objective.views.filter(({ local }) => local !== true).length);
   const teacherMaps = teacher
-    ? linearMaps(teacher.network, { ...seen, grids: globals, equivariantTokens: 0 }, config)
+    ? linearMaps(teacher.network, { ...seen, grids: globals, numViews: globals.length, equivariantTokens: 0 }, config)
     : [];
   const operations = (of: readonly LinearMap[]): number =>
     2 * imagesPerStep(config) * sum(of.map(({ multiplyAdds }) => multiplyAdds));
-  const parts = [...new Set(maps.map(partOf))];
+  const computed = [...maps, ...still];
+  const parts = [...new Set(computed.map(partOf))];
   const parameters = F32_BYTES * network.numParameters();
   return {
     flops: withTotal({
-      ...Object.fromEntries(parts.map((part) => [part, operations(maps.filter((map) => partOf(map) === part))])),
+      ...Object.fromEntries(parts.map((part) => [part, operations(computed.filter((map) => partOf(map) === part))])),
       ...(teacher && { teacher: operations(teacherMaps) }),
     }),
     memoryBytes: withTotal({
@@ -71,16 +75,23 @@ export function stepCost(config: Config, objective: Objective, computeDtype: Com
   };
 }
 
-/** Views and hidden patches of one photo; a task that wants whole views adds a pass of both global ones. */
-function seenOf(objective: Objective, { model, split, recon, train }: Config): Seen {
+/** Whether a task wants views of which nothing is hidden. */
+function looksAgain(objective: Objective, { recon }: Config): boolean {
+  return objective.encode !== undefined && recon.target !== 'none' && recon.masking === 'unmasked';
+}
+
+/** Views and hidden patches of one photo; a task that wants whole views adds a pass of those that it learns from. */
+function seenOf(objective: Objective, config: Config): Seen {
+  const { model, split, recon, train } = config;
   const { views, planMasks } = objective;
   const grids = views.map(({ sizePx }) => sizePx / patchPx(model));
-  const looksAgain = objective.encode !== undefined && recon.target !== 'none' && recon.masking === 'unmasked';
+  const again = looksAgain(objective, config) ? grids.slice(recon.source === 'student' ? 0 : 1, 2) : [];
   const masks = planMasks?.((image, view) => uniformStream(train.seed, 0, image, view, 'mask'), SAMPLED_PHOTOS) ?? [];
   const hidden = masks.map((cells) => cells?.reduce((total, cell) => total + cell, 0) ?? 0);
   const isSplitByHead = split.location === 'head_output' && recon.target !== 'none';
   return {
-    grids: looksAgain ? [...grids, ...grids.slice(0, 2)] : grids,
+    grids: [...grids, ...again],
+    numViews: grids.length,
     maskedPatches: sum(hidden) / SAMPLED_PHOTOS,
     equivariantTokens: isSplitByHead ? sum(grids.slice(0, 2).map((grid) => grid ** 2 + 1)) : 0,
   };
@@ -128,7 +139,7 @@ function activationBytes(
   };
   const [blocks, others] = [maps.filter(isInBlock), maps.filter((map) => !isInBlock(map))];
   const numViewSizes = new Set(grids).size;
-  const copies = maps.map((map) => (/^(encoder|adapter)\./.test(map.name) ? numViewSizes : 1) * map.numWeights);
+  const copies = maps.map((map) => (isInBody(map) ? numViewSizes : 1) * map.numWeights);
   return (
     train.batch * (keptOfBlocks(sum(blocks.map(keptBytes)), grids, config, valueBytes) + sum(others.map(keptBytes))) +
     (computeDtype === 'bfloat16' ? valueBytes * sum(copies) : 0)
@@ -149,6 +160,10 @@ function keptOfBlocks(bytes: number, grids: readonly number[], { model, train }:
 
 function partOf({ name }: LinearMap): string {
   return name.split('.')[0] ?? name;
+}
+
+function isInBody({ name }: LinearMap): boolean {
+  return /^(encoder|adapter)\./.test(name);
 }
 
 function isInBlock({ name }: LinearMap): boolean {

@@ -21,7 +21,7 @@ describe('augselfLoss', () => {
     torch.scope(() => {
       const d = torch.ones([3, 2]);
       expect(() => augselfLoss(d, torch.ones([3, 1]), d)).toThrow(
-        'augselfLoss: must have three tensors [B, P] of one shape, got [3, 2], [3, 1], [3, 2]; give a row a pair of views',
+        'augselfLoss: must have forth [B, P], back [B, P], difference [B, P], got [3, 2], [3, 1], [3, 2]; axes of one name are equally long',
       );
     });
   });

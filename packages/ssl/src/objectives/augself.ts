@@ -17,6 +17,7 @@ import { Expander } from '../models/expander.js';
 import { pairOf } from '../pairs.js';
 import { scaledTheta } from '../transforms/scaledTheta.js';
 import type { Transformation } from '../transforms/transformation.js';
+import { expectShapes } from './expectShapes.js';
 import type { PairTask } from './pairTask.js';
 import { equivariantPatches } from './split.js';
 import { pathOf } from './transformedPair.js';
@@ -32,15 +33,10 @@ export interface RegressionOptions extends Pick<Config['recon'], 'fill' | 'share
  * @param forth f32 [B, P] predicted from (z1, z2)
  * @param back f32 [B, P] predicted from (z2, z1)
  * @param difference f32 [B, P] in [-1, 1], the second view's parameters minus the first's
- * @throws RangeError unless all three have one shape
+ * @throws ShapeError unless all three have one shape
  */
 export function augselfLoss(forth: Tensor, back: Tensor, difference: Tensor): Tensor {
-  const shapes = [forth, back, difference].map(({ shape }) => `[${shape.join(', ')}]`);
-  if (difference.rank !== 2 || new Set(shapes).size > 1) {
-    throw new RangeError(
-      `augselfLoss: must have three tensors [B, P] of one shape, got ${shapes.join(', ')}; give a row a pair of views`,
-    );
-  }
+  expectShapes('augselfLoss', { forth: [forth, 'B P'], back: [back, 'B P'], difference: [difference, 'B P'] });
   return torch
     .cat([forth, back])
     .tanh()

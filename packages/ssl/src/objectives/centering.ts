@@ -6,17 +6,29 @@
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
+import { expectShapes } from './expectShapes.js';
 
-/** softmax((logits - center) / temp) over K, f32, without gradient. `logits` [..., K] in any float dtype, `center` f32 [1, K]. */
+/**
+ * softmax((logits - center) / temp) over K, f32 [M, K], without gradient.
+ * @param logits the teacher's scores [M, K], any float dtype
+ * @param center f32 [1, K]
+ * @param temp the teacher's temperature, above 0; 0.04 to 0.07 in DINO and iBOT
+ * @throws ShapeError unless K is that of both
+ */
 export function centeredTargets(logits: Tensor, center: Tensor, temp: number): Tensor {
+  expectShapes('centeredTargets', { logits: [logits, 'M K'], center: [center, '1 K'] });
   return torch.scope(() => torch.noGrad(() => logits.sub(center).div(temp).softmax(-1)));
 }
 
 /**
  * momentum * center + (1 - momentum) * mean over M, f32 [1, K]: the centre of the step after. Without rows it stays.
- * @param scores [M, K], any float dtype
+ * @param center f32 [1, K]
+ * @param scores the teacher's [M, K], any float dtype
+ * @param momentum 0.9 in DINO and iBOT
+ * @throws ShapeError unless K is that of both
  */
 export function nextCenter(center: Tensor, scores: Tensor, momentum: number): Tensor {
+  expectShapes('nextCenter', { center: [center, '1 K'], scores: [scores, 'M K'] });
   const [numRows = 0] = scores.shape;
   if (numRows === 0) return center;
   return torch.noGrad(() => center.lerp(scores.mean([0], true, { dtype: center.dtype }), 1 - momentum));

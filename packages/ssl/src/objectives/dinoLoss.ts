@@ -6,21 +6,24 @@
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
+import { ShapeError } from '@halfway/torch';
 import { crossEntropy } from '@halfway/torch/nn';
+import { expectShapes } from './expectShapes.js';
 
 /**
  * Mean over the pairs (q, v) with v != q, and over B, of -sum_k P_q log softmax(s_v / temp): f32 [].
  * @param student logits s [V, B, K], any float dtype; its first Q views are the teacher's
  * @param teacher probabilities P, f32 [Q, B, K], without gradient
  * @param temp the student's temperature; 0.1 in DINO, iBOT and DINOv2
- * @throws RangeError when no pair of different views is left
+ * @throws ShapeError when B or K differ, or no pair of different views is left
  */
 export function dinoLoss(student: Tensor, teacher: Tensor, temp: number): Tensor {
+  expectShapes('dinoLoss', { student: [student, 'V B K'], teacher: [teacher, 'Q B K'] });
   const [numViews = 0, batch = 0] = student.shape;
   const [numTeachers = 0] = teacher.shape;
   const numPairs = numTeachers * (numViews - 1);
   if (numPairs < 1 || numTeachers > numViews) {
-    throw new RangeError(
+    throw new ShapeError(
       `dinoLoss: needs two views of the student or more, of which the teacher has seen the first, got ${numViews} of the ` +
         `student and ${numTeachers} of the teacher; give both global views to both`,
     );

@@ -9,6 +9,7 @@ import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import type { View } from '../data/batch.js';
 import { rowCrossEntropy } from './dinoLoss.js';
+import { expectShapes } from './expectShapes.js';
 
 /** The masked patches of a batch. */
 export interface MaskedPatches {
@@ -31,8 +32,10 @@ export function maskedPatchesOf(views: readonly View[]): MaskedPatches {
 /**
  * The masked patches of bool [B, N].
  * @param numMasked M, where it is known: without it a GPU has to be waited for
+ * @throws ShapeError unless the mask has two axes
  */
 export function maskedPatches(mask: Tensor, numMasked?: number): MaskedPatches {
+  expectShapes('maskedPatches', { mask: [mask, 'B N'] });
   const [batch = 1] = mask.shape;
   const flat = mask.flatten();
   const found = numMasked === undefined ? flat.nonzero() : torch.ops.aten.nonzero_static(flat, { size: numMasked });
@@ -49,7 +52,9 @@ export function maskedPatches(mask: Tensor, numMasked?: number): MaskedPatches {
  * @param teacher probabilities P of the same patches, f32 [M, K], without gradient
  * @param weights those of `maskedPatches`
  * @param temp the student's temperature; 0.1 in iBOT and DINOv2
+ * @throws ShapeError unless there is a row of the teacher and a weight for each of the student's
  */
 export function ibotLoss(student: Tensor, teacher: Tensor, weights: Tensor, temp: number): Tensor {
+  expectShapes('ibotLoss', { student: [student, 'M K'], teacher: [teacher, 'M K'], weights: [weights, 'M'] });
   return rowCrossEntropy(student, teacher, temp).mul(weights).sum();
 }

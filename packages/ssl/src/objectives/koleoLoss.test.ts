@@ -49,7 +49,7 @@ describe('koleoLoss', () => {
     torch.scope(() => {
       expect(koleoLoss(wave(Math.sin, 4, 3).to('bfloat16'), asCode).dtype).toBe('float32');
       expect(() => koleoLoss(wave(Math.sin, 1, 3), asCode)).toThrow(
-        'koleoLoss: a row needs a neighbour, got 1 rows; raise train.batch',
+        'koleoLoss: must have [B, D] with B at least 2, since a row needs a neighbour, got [1, 3]; give two images or more',
       );
     });
   });

@@ -19,11 +19,16 @@ export interface KoleoOptions {
  * -1/B sum_i log(min over j != i of ||x_i - x_j|| + 1e-8) with x the L2-normalised rows, f32 []. Its gradient reaches a row and its
  * neighbour.
  * @param features [B, D], any float dtype
- * @throws ShapeError for a batch of one
+ * @throws ShapeError unless features has two axes and B is at least 2
  */
 export function koleoLoss(features: Tensor, { shiftsDifference }: KoleoOptions): Tensor {
   const [batch = 0] = features.shape;
-  if (batch < 2) throw new ShapeError(`koleoLoss: a row needs a neighbour, got ${batch} rows; raise train.batch`);
+  if (features.rank !== 2 || batch < 2) {
+    const got = `[${features.shape.join(', ')}]`;
+    throw new ShapeError(
+      `koleoLoss: must have [B, D] with B at least 2, since a row needs a neighbour, got ${got}; give two images or more`,
+    );
+  }
   const wide = features.dtype === 'float64' ? features : features.to('float32');
   const x = wide.div(wide.linalgVectorNorm(2, [1], true).clampMin(EPS)); // [B, D]
   const nearest = torch.noGrad(() => {

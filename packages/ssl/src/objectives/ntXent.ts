@@ -5,7 +5,7 @@
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
-import { expectPairs } from './expectPairs.js';
+import { expectPairs } from './expectShapes.js';
 
 /**
  * Mean over the 2B embeddings of -log( exp(s(z, z+) / T) / sum over the 2B - 1 others of exp(s(z, z') / T) ), where s is the cosine and
@@ -15,7 +15,7 @@ import { expectPairs } from './expectPairs.js';
  * @param x f32 [B, E]
  * @param y f32 [B, E]
  * @param temperature T, above 0
- * @throws RangeError unless x and y have one shape and B is at least 2
+ * @throws ShapeError unless x and y have one shape and B is at least 2
  */
 export function ntXentLoss(x: Tensor, y: Tensor, temperature: number): Tensor {
   expectPairs('ntXentLoss', x, y);

@@ -5,6 +5,7 @@
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
+import { ShapeError } from '@halfway/torch';
 import { zip } from '../pairs.js';
 import { maskPixels } from './maskPixels.js';
 
@@ -19,7 +20,7 @@ export interface ReconstructionLossOptions {
  * 1/K sum_k of the squared error of decoded_k against targets_k, f32 []. Source: arXiv 2503.18753v2, equation 2.
  * @param decoded D_k of the equivariant features, K of f32 [B, 3, S, S]
  * @param targets u_k in the same space and shape; the paper's is that of normalised pixels
- * @throws RangeError unless every decoded image has a target of its shape, and a mask where `valid` is given
+ * @throws ShapeError unless every decoded image has a target of its shape, and a mask where `valid` is given
  */
 export function reconstructionLoss(
   decoded: readonly Tensor[],
@@ -29,7 +30,7 @@ export function reconstructionLoss(
   const [got, wanted] = [shapesOf(decoded), shapesOf(targets)];
   if (decoded.length === 0 || got !== wanted || (valid && valid.length !== decoded.length)) {
     const masks = valid ? ` and ${valid.length} masks` : '';
-    throw new RangeError(
+    throw new ShapeError(
       `reconstructionLoss: must have a target of the same shape, and one mask or none, for every decoded image, got ${got || 'none'} ` +
         `for ${wanted || 'none'}${masks}; give one of each per state`,
     );

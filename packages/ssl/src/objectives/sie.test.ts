@@ -60,7 +60,7 @@ describe('sieLoss', () => {
       const sum = names.reduce((total, name) => total + weights[name] * terms[name].item(), 0);
       expect(sieLoss(...views, present(predicted), weights).item()).toBeCloseTo(sum, 10);
       expect(() => sieLoss(...views, torch.ones([5, 3]), weights)).toThrow(
-        'sieLoss: must have two tensors [B, E] of one shape with B at least 2, got [5, 3] and [5, 2]',
+        'sieTerms: must have two tensors [B, E] of one shape with B at least 2, got [5, 3] and [5, 2]',
       );
     });
   });

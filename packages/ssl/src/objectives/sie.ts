@@ -21,7 +21,7 @@ import { Hypernetwork } from '../models/hypernetwork.js';
 import { pairOf } from '../pairs.js';
 import { createTransformation } from '../transforms/createTransformation.js';
 import { scaledTheta } from '../transforms/scaledTheta.js';
-import { expectPairs } from './expectPairs.js';
+import { expectPairs } from './expectShapes.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
 import { expectTokenSplit } from './split.js';
@@ -46,9 +46,15 @@ export interface SieTerms {
  * SIE's five terms, unweighted, each f32 []: mean squared error of the invariant embeddings, and of the prediction against the second
  * view's equivariant ones; VICReg's variance and covariance of [invariant ; equivariant], so that the parts do not repeat each
  * other; half the variance term of the prediction.
- * @param predicted f32 [B, E] of the second view's equivariant embeddings
+ * @param x embeddings of the first views
+ * @param y those of the second views, g_theta of the same images
+ * @param predicted y's equivariant embeddings as they follow from x's and theta, f32 [B, E]
+ * @throws ShapeError unless what is compared has one shape and B is at least 2
  */
 export function sieTerms(x: SieEmbeddings, y: SieEmbeddings, predicted: Tensor): SieTerms {
+  expectPairs('sieTerms', x.invariant, y.invariant);
+  expectPairs('sieTerms', x.equivariant, y.equivariant);
+  expectPairs('sieTerms', predicted, y.equivariant);
   const [wholeX, wholeY] = pairOf([x, y].map(({ invariant, equivariant }) => torch.cat([invariant, equivariant], 1)));
   return {
     invariance: invariance(x.invariant, y.invariant),
@@ -68,12 +74,9 @@ export type SieWeights = Readonly<Record<keyof SieTerms, number>>;
  * @param x embeddings of the first views
  * @param y those of the second views, g_theta of the same images
  * @param predicted y's equivariant embeddings as they follow from x's and theta, f32 [B, E]
- * @throws RangeError unless what is compared has one shape and B is at least 2
+ * @throws ShapeError unless what is compared has one shape and B is at least 2
  */
 export function sieLoss(x: SieEmbeddings, y: SieEmbeddings, predicted: Tensor, weights: SieWeights): Tensor {
-  expectPairs('sieLoss', x.invariant, y.invariant);
-  expectPairs('sieLoss', x.equivariant, y.equivariant);
-  expectPairs('sieLoss', predicted, y.equivariant);
   const terms = sieTerms(x, y, predicted);
   return terms.invariance
     .mul(weights.invariance)

@@ -6,6 +6,7 @@
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
+import { expectShapes } from './expectShapes.js';
 
 // Far below every sum that f32 holds beside others: keeps a prototype that no row wants at 0 instead of 0 / 0.
 const TINY = 1e-35;
@@ -17,8 +18,10 @@ const TINY = 1e-35;
  * The reference scales the matrix in place, twice a turn; here the turns find the factors by matrix-vector products, which read it once.
  * @param logits the teacher's scores [M, K], any float dtype; M may be 0
  * @param temp the teacher's temperature, above 0; 0.04 rising to 0.07 in DINOv2
+ * @throws ShapeError unless logits has two axes
  */
 export function sinkhorn(logits: Tensor, temp: number, iterations = 3): Tensor {
+  expectShapes('sinkhorn', { logits: [logits, 'M K'] });
   return torch.scope(() =>
     torch.noGrad(() => {
       const [numRows = 0, numPrototypes = 0] = logits.shape;

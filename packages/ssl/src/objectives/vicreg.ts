@@ -13,7 +13,7 @@ import { createEncoder } from '../models/createEncoder.js';
 import type { Encoder } from '../models/encoder.js';
 import { Expander } from '../models/expander.js';
 import { pairOf } from '../pairs.js';
-import { expectPairs } from './expectPairs.js';
+import { expectPairs } from './expectShapes.js';
 import type { Objective } from './objective.js';
 import { imageVector, pairObjective } from './pairObjective.js';
 import { expectTokenSplit } from './split.js';
@@ -54,8 +54,14 @@ export interface VicregTerms {
   readonly covariance: Tensor; // sum of both views'
 }
 
-/** The three terms of two views' embeddings, unweighted: (v(X) + v(Y)) / 2 and c(X) + c(Y), as main_vicreg.py has them. */
+/**
+ * The three terms of two views' embeddings, unweighted, each f32 []: s(X, Y), (v(X) + v(Y)) / 2 and c(X) + c(Y), as main_vicreg.py has them.
+ * @param x embeddings of the first views, f32 [B, E]
+ * @param y those of the second views of the same images, f32 [B, E]
+ * @throws ShapeError unless x and y have one shape and B is at least 2
+ */
 export function vicregTerms(x: Tensor, y: Tensor): VicregTerms {
+  expectPairs('vicregTerms', x, y);
   return {
     invariance: invariance(x, y),
     variance: variance(x).add(variance(y)).div(2),
@@ -72,10 +78,9 @@ export type VicregWeights = Readonly<Record<keyof VicregTerms, number>>;
  * @param x embeddings of the first views, f32 [B, E]
  * @param y those of the second views of the same images, f32 [B, E]
  * @param weights 25, 25, 1 in VICReg; 10, 10, 1 in SIE's comparison
- * @throws RangeError unless x and y have one shape and B is at least 2
+ * @throws ShapeError unless x and y have one shape and B is at least 2
  */
 export function vicregLoss(x: Tensor, y: Tensor, weights: VicregWeights): Tensor {
-  expectPairs('vicregLoss', x, y);
   const terms = vicregTerms(x, y);
   return terms.invariance
     .mul(weights.invariance)

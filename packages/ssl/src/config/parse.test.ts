@@ -77,7 +77,7 @@ describe('parseConfig', () => {
       [
         { recon: { target: 'blur', concat: 'cross_attention', attentionHeads: 7 } },
         'recon.attentionHeads',
-        'must divide split.equivariantDim 256, got 7',
+        'must divide split.equivariantDim 256, got 7; use 4 or 8',
       ],
       [{ split: { dim: 64 } }, 'split.equivariantDim', 'must be below split.dim 64, got 256; use 32'],
       [
@@ -91,13 +91,27 @@ describe('parseConfig', () => {
         'must be at least 1 for a task to read, got 0; use 256',
       ],
       [{ augment: { blurKernelPx: 8 } }, 'augment.blurKernelPx', 'must be odd, or 0'],
-      [{ model: { size: 'custom', widthDim: 100 } }, 'model.numHeads', 'must divide model.widthDim 100, got 6'],
+      [
+        { model: { size: 'custom', widthDim: 100 } },
+        'model.numHeads',
+        'must divide model.widthDim 100, got 6; use 5 or 10',
+      ],
       [
         { recon: { target: 'rotation' }, decoder: { channels: 60 } },
         'decoder.channels',
         'must be a multiple of 8, got 60; use 64',
       ],
-      [{ optim: { lr: 1e-4, minLr: 1e-3 } }, 'optim.minLr', 'must not exceed optim.lr 0.0001, got 0.001'],
+      [{ optim: { lr: 1e-4, minLr: 1e-3 } }, 'optim.minLr', 'must not exceed optim.lr 0.0001, got 0.001; lower it'],
+      [
+        { optim: { lr: 1e-3, minLr: 5e-4, lrScaling: 'linear_256' }, train: { batch: 64 } },
+        'optim.minLr',
+        'must not exceed what optim.lrScaling makes of optim.lr 0.001, 0.00025, got 0.0005; lower it',
+      ],
+      [
+        { recon: { target: 'se2' }, transform: { stage: 'after_crop' }, augment: { preset: 'rot' } },
+        'transform.stage',
+        'after_crop is after_photometric where augment.preset is rot; leave it out',
+      ],
       [
         { recon: { target: 'se2' }, transform: { stage: 'after_crop' }, augment: { preset: 'none' } },
         'transform.stage',
@@ -113,6 +127,8 @@ describe('parseConfig', () => {
 
   it('checks the keys of a task only where there is one: the plain base of a recipe is the recipe with target none', () => {
     expect(parseConfig({ recon: { target: 'none' }, decoder: { channels: 60 } }, 'test').decoder.channels).toBe(60);
+    const theta = { target: 'blur', of: 'theta', concat: 'cross_attention', attentionHeads: 7 };
+    expect(parseConfig({ recon: theta, decoder: { channels: 60 } }, 'test').recon.of).toBe('theta');
   });
 });
 

@@ -1,8 +1,12 @@
-/** From what a user wrote to a complete, checked configuration. Every rule that spans several keys is here. */
+/**
+ * From what a user wrote to a complete, checked configuration. Rules that span several keys are here where every objective has them; what
+ * one objective, task or encoder cannot be is said where it is made.
+ */
 import { z } from 'zod';
 import { ConfigError } from '../errors.js';
 import { nearestName } from './nearestName.js';
 import { patchPx } from './patchPx.js';
+import { peakLr } from './peakLr.js';
 import { splitDims } from './splitDims.js';
 import { configSchema, type Config } from './schema.js';
 
@@ -65,7 +69,8 @@ function ruleOf(issue: z.core.$ZodIssue): string {
   }
 }
 
-function checkAcrossKeys({ model, split, recon, decoder, transform, augment, optim }: Config, where: string): void {
+function checkAcrossKeys(config: Config, where: string): void {
+  const { model, split, recon, decoder, transform, augment, optim } = config;
   const fail = (key: string, rule: string): never => {
     throw new ConfigError(`${where}: ${key}: ${rule}`, key);
   };
@@ -87,27 +92,42 @@ function checkAcrossKeys({ model, split, recon, decoder, transform, augment, opt
     fail('split.equivariantDim', `must be at least 1 for a task to read, got 0; use ${Math.ceil(featureDim / 2)}`);
   }
   if (model.kind === 'vit' && model.size === 'custom' && model.widthDim % model.numHeads !== 0) {
-    fail('model.numHeads', `must divide model.widthDim ${model.widthDim}, got ${model.numHeads}`);
+    fail(
+      'model.numHeads',
+      `must divide model.widthDim ${model.widthDim}, got ${model.numHeads}; ${divisorAdvice(model.widthDim, model.numHeads)}`,
+    );
   }
-  if (recon.target !== 'none' && decoder.channels % 8 !== 0) {
+  const reconstructs = recon.target !== 'none' && recon.of === 'images';
+  if (reconstructs && decoder.channels % 8 !== 0) {
     fail(
       'decoder.channels',
       `must be a multiple of 8, got ${decoder.channels}; use ${Math.ceil(decoder.channels / 8) * 8}`,
     );
   }
-  if (recon.target !== 'none' && recon.of === 'images' && recon.intermediates === 0 && !recon.includeFinal) {
+  if (reconstructs && recon.intermediates === 0 && !recon.includeFinal) {
     fail('recon.intermediates', 'must be at least 1 without recon.includeFinal, got 0; set one of them');
   }
   const { attentionHeads } = recon;
-  if (recon.target !== 'none' && recon.concat === 'cross_attention' && split.equivariantDim % attentionHeads !== 0) {
-    fail('recon.attentionHeads', `must divide split.equivariantDim ${split.equivariantDim}, got ${attentionHeads}`);
+  if (reconstructs && recon.concat === 'cross_attention' && split.equivariantDim % attentionHeads !== 0) {
+    fail(
+      'recon.attentionHeads',
+      `must divide split.equivariantDim ${split.equivariantDim}, got ${attentionHeads}; ${divisorAdvice(split.equivariantDim, attentionHeads)}`,
+    );
   }
-  if (recon.target !== 'none' && transform.stage === 'after_crop' && augment.preset === 'none') {
-    fail('transform.stage', 'after_crop is after_photometric where augment.preset is none; leave it out');
+  if (recon.target !== 'none' && transform.stage === 'after_crop' && augment.preset !== 'all') {
+    fail('transform.stage', `after_crop is after_photometric where augment.preset is ${augment.preset}; leave it out`);
   }
-  if (optim.lrScaling === 'none' && optim.minLr > optim.lr) {
-    fail('optim.minLr', `must not exceed optim.lr ${optim.lr}, got ${optim.minLr}`);
+  if (optim.minLr > peakLr(config)) {
+    const scaled = optim.lrScaling === 'none' ? 'optim.lr' : `what optim.lrScaling makes of optim.lr ${optim.lr},`;
+    fail('optim.minLr', `must not exceed ${scaled} ${peakLr(config)}, got ${optim.minLr}; lower it`);
   }
+}
+
+/** The divisors of a width that are next to a number of heads. */
+function divisorAdvice(width: number, near: number): string {
+  const divisors = Array.from({ length: width }, (_, i) => i + 1).filter((heads) => width % heads === 0);
+  const next = [divisors.findLast((heads) => heads < near), divisors.find((heads) => heads > near)];
+  return `use ${next.filter((heads) => heads !== undefined).join(' or ')}`;
 }
 
 /** Names of the schema's keys under a path. */

@@ -117,8 +117,8 @@ describe('reconstruction', () => {
     torch.scope(() => {
       const task = reconstruction(taskOptions(), torch.generator(1));
       const add = (base: Objective) => (): Objective => withTask(base, task, taskOptions());
-      expect(add(linearBase([8]))).toThrow('reconstruct: needs two plain views of equal size, got v1 8 px');
-      expect(add(linearWithTask())).toThrow('needs two plain views');
+      expect(add(linearBase([8]))).toThrow('withTask: needs two views of equal size, got v1 8 px');
+      expect(add(linearWithTask())).toThrow('has a path already, of another task');
       expect(add(linearBase([8, 4]))).toThrow('got v1 8 px, v2 4 px');
     });
   });

@@ -161,12 +161,11 @@ describe('sie', () => {
       const create = (recon: object) => () =>
         createObjective(smallConfig({ objective: 'sie', ...section(), recon }), torch.generator(0));
       expect(create({ target: 'rotation' })().views[1]?.transformed?.intermediates).toBe(2);
-      const rule =
-        'recon.target: must be the transformation that the objective needs itself, rotation with fill zeros, got ';
-      expect(create({ target: 'blur' })).toThrow(`${rule}blur with fill zeros`);
-      expect(create({ target: 'rotation', fill: 'mean' })).toThrow(`${rule}rotation with fill mean`);
+      const rule = 'must be as in what the objective does to its second view itself, rotation with fill zeros, got';
+      expect(create({ target: 'blur' })).toThrow(`recon.target: ${rule} blur with fill zeros`);
+      expect(create({ target: 'rotation', fill: 'mean' })).toThrow(`recon.fill: ${rule} rotation with fill mean`);
       expect(create({ target: 'rotation', sharedCrop: true })).toThrow(
-        `${rule}rotation with fill zeros from a shared crop`,
+        `recon.sharedCrop: ${rule} rotation with fill zeros from a shared crop`,
       );
     });
   });

@@ -8,21 +8,25 @@ export type TransformedRequest = NonNullable<ViewRequest['transformed']>;
 /**
  * The views with the second one as `wanted`. A base that transforms its second view itself, without a path, gets the path of the same
  * transformation.
- * Throws Error when there is no second view of the first's size or it has a path already, ConfigError when the base needs another g.
+ * Throws Error when there is no second view of the first's size or a task has asked for its path already, ConfigError when the base needs
+ * another g.
  */
 export function requestPath(views: readonly ViewRequest[], wanted: TransformedRequest): readonly ViewRequest[] {
   const [first, second, ...others] = views;
   const own = second?.transformed;
-  if (!first || !second || (own?.intermediates ?? 0) > 0 || first.sizePx !== second.sizePx) {
+  if (first === undefined || second?.sizePx !== first.sizePx) {
     const sizes = views.map(({ name, sizePx }) => `${name} ${sizePx} px`).join(', ') || 'none';
-    throw new Error(
-      `reconstruct: needs two plain views of equal size, got ${sizes}; add the task to such an objective`,
-    );
+    throw new Error(`internal: withTask: needs two views of equal size, got ${sizes}`);
   }
-  if (own && describe(own) !== describe(wanted)) {
+  if (own === undefined) return [first, { ...second, transformed: wanted }, ...others];
+  if (own.intermediates > 0) throw new Error('internal: withTask: the second view has a path already, of another task');
+  if (describe(own) !== describe(wanted)) {
+    const isOtherMotion = own.transformation.name !== wanted.transformation.name;
+    const path = isOtherMotion ? 'recon.target' : own.fill !== wanted.fill ? 'recon.fill' : 'recon.sharedCrop';
     throw new ConfigError(
-      `recon.target: must be the transformation that the objective needs itself, ${describe(own)}, got ${describe(wanted)}`,
-      'recon.target',
+      `${path}: must be as in what the objective does to its second view itself, ${describe(own)}, got ${describe(wanted)}; ` +
+        'a task reconstructs the states of that',
+      path,
     );
   }
   return [first, { ...second, transformed: wanted }, ...others];

@@ -1,7 +1,7 @@
 /** A step of several batches beside a step of one large batch: what is the same, and what is not. */
+import { imagesPerStep } from '../config/peakLr.js';
 import type { Config } from '../config/schema.js';
 import type { Objective } from '../objectives/objective.js';
-import { imagesPerStep } from './schedule.js';
 
 /** In words what the batches of a step come to; undefined where a step has one. */
 export function accumulationText(

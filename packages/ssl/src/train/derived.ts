@@ -1,5 +1,6 @@
 /** What follows from a configuration: the numbers that it does not say and that the run will have. */
 import { generator } from '@halfway/torch';
+import { imagesPerStep, peakLr } from '../config/peakLr.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import { splitDims } from '../config/splitDims.js';
@@ -7,7 +8,7 @@ import type { LoadedWeights } from '../interop/loadWeights.js';
 import { createObjective } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import { accumulationText } from './accumulation.js';
-import { headWarmupSteps, imagesPerStep, peakLr, warmupSteps } from './schedule.js';
+import { headWarmupSteps, warmupSteps } from './schedule.js';
 import { startFrom } from './start.js';
 import { type StepCost, stepCost } from './stepCost.js';
 

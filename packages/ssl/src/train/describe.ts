@@ -1,5 +1,6 @@
 /** What a run says about itself to people: its header, and how long it will take. */
 import { devices, memory, type DeviceMemoryStats, type MemoryStats } from '@halfway/torch';
+import { peakLr } from '../config/peakLr.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import { durationText } from '../duration.js';
@@ -7,7 +8,7 @@ import type { Objective } from '../objectives/objective.js';
 import type { EngineFingerprint, RunManifest } from '../protocol/run.js';
 import { accumulationText } from './accumulation.js';
 import type { DerivedValues } from './derived.js';
-import { headWarmupSteps, peakLr } from './schedule.js';
+import { headWarmupSteps } from './schedule.js';
 
 /** Model, objective, data, optimizer and engine, a line each. */
 export function headerText(runDir: string, config: Config, manifest: RunManifest, objective: Objective): string {

@@ -3,6 +3,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { keep, scope } from '@halfway/torch';
+import { imagesPerStep } from '../config/peakLr.js';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch } from '../data/batch.js';
 import type { HostBatch } from '../data/feed.js';
@@ -11,7 +12,7 @@ import type { MetricRow } from '../protocol/metrics.js';
 import type { UnloggedSteps } from '../run/checkpoint.js';
 import { healthFigures } from './health.js';
 import { Meter, type BatchTimes } from './meter.js';
-import { imagesPerStep, stepParams } from './schedule.js';
+import { stepParams } from './schedule.js';
 import type { TrainState } from './state.js';
 import { backward, update, type BatchOutput, type StepOutput } from './step.js';
 

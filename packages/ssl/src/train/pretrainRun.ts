@@ -3,6 +3,7 @@
  * first step, everything that was done is in the run folder.
  */
 import * as torch from '@halfway/torch';
+import { imagesPerStep } from '../config/peakLr.js';
 import type { Config } from '../config/schema.js';
 import type { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch, type DeviceOptions } from '../data/device.js';
@@ -29,7 +30,6 @@ import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
 import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrain.js';
 import { requireResumable } from './resume.js';
-import { imagesPerStep } from './schedule.js';
 import { figureText, startFrom, verdictText } from './start.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
 import { summarize } from './summary.js';

@@ -3,7 +3,8 @@ import * as torch from '@halfway/torch';
 import { createObjective } from '../objectives/create.js';
 import type { StepParams } from '../objectives/objective.js';
 import { tinyConfig } from '../run/scratch.case.js';
-import { peakLr, stepParams, warmupCosine, warmupSteps } from './schedule.js';
+import { peakLr } from '../config/peakLr.js';
+import { stepParams, warmupCosine, warmupSteps } from './schedule.js';
 
 describe('warmupCosine', () => {
   it('has the golden numbers of DINO: base 1, final 0.1, 100 steps, 10 of warm-up', () => {

@@ -1,4 +1,5 @@
 /** The numbers of a step as pure functions of the step. Nothing downstream reads the configuration or a clock. */
+import { peakLr } from '../config/peakLr.js';
 import type { Config } from '../config/schema.js';
 import type { Objective, StepParams } from '../objectives/objective.js';
 
@@ -14,27 +15,6 @@ export function warmupCosine(
   if (step < warmup) return warmup === 1 ? 0 : (base * step) / (warmup - 1);
   const progress = (step - warmup) / Math.max(1, total - warmup);
   return final + 0.5 * (base - final) * (1 + Math.cos(Math.PI * progress));
-}
-
-/** Images that a step sees: those of its `optim.accumulate` batches. */
-export function imagesPerStep({ optim, train }: Config): number {
-  return optim.accumulate * train.batch;
-}
-
-/** Peak learning rate: `optim.lr` times what `optim.lrScaling` makes of the images of a step. */
-export function peakLr(config: Config): number {
-  const { lr, lrScaling } = config.optim;
-  const images = imagesPerStep(config);
-  switch (lrScaling) {
-    case 'none':
-      return lr;
-    case 'linear_256':
-      return (lr * images) / 256;
-    case 'sqrt_1024':
-      return lr * Math.sqrt(images / 1024);
-    default:
-      return lrScaling satisfies never;
-  }
 }
 
 /** Steps with a rising learning rate; a share of the run, so that another length keeps its shape. */

@@ -19,13 +19,13 @@
  *
  * B photos, T tokens, D width, H heads, S pixels of a view's side.
  */
+import { imagesPerStep } from '../config/peakLr.js';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
 import type { ViewRequest } from '../data/batch.js';
 import { vitConfig } from '../models/vit.js';
 import type { Objective } from '../objectives/objective.js';
 import { uniformStream } from '../transforms/philox.js';
-import { imagesPerStep } from './schedule.js';
 import { ATTENTION, type LinearMap, linearMaps, type Seen, sum, tokensOf } from './linearMaps.js';
 
 export interface StepCost {

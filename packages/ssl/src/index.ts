@@ -9,7 +9,6 @@ export type { Config } from './config/schema.js';
 export { ConfigError, DataError, RunError } from './errors.js';
 export { openSource } from './data/sources/openSource.js';
 export type { Source } from './data/sources/source.js';
-export { writePreview } from './data/preview.js';
 export { compareArms, comparisonTable, type ArmRun } from './eval/compare.js';
 export { evaluate, type EvaluateOptions } from './eval/evaluate.js';
 export { crossValidatedKnn } from './eval/knn/crossValidate.js';
@@ -32,6 +31,7 @@ export {
   type PretrainProgress,
 } from './train/pretrain.js';
 export { DivergedError } from './train/divergedError.js';
+export { writePreview, type PreviewOptions } from './train/preview.js';
 export type { EvalReport } from './protocol/report.js';
 export type { FeatureFigure, FigureChange } from './protocol/init.js';
 export type { MetricRow } from './protocol/metrics.js';

@@ -47,11 +47,10 @@ function previewCommand(): Command {
     )
     .action(async ({ recipe, data, out, photos, set, json }: PreviewFlags) => {
       const { openSource } = await import('../data/sources/openSource.js');
-      const { writePreview } = await import('../data/preview.js');
-      const { viewsOf } = await import('../train/views.js');
+      const { writePreview } = await import('../train/preview.js');
       const config = loadRecipe(recipe, set);
       const source = openSource(data ?? shippedPhotos('train'));
-      const path = await writePreview({ source, config, views: viewsOf(config), out, numPhotos: photos });
+      const path = await writePreview({ source, config, out, numPhotos: photos });
       printResult({ path, numImages: source.samples.length }, path, json === true);
     });
 }

@@ -22,7 +22,7 @@ import type { EncodedView } from '../models/encodeViews.js';
 import type { Encoder } from '../models/encoder.js';
 import { normalize } from '../transforms/pixels.js';
 import { teacherMomentumAt } from './dinoSchedules.js';
-import { maskPixels } from './maskPixels.js';
+import { seenImages } from './maskPixels.js';
 import type { Advice, Inspection, Objective } from './objective.js';
 import { expectSplit, splitTokens } from './split.js';
 import type { SplitTokens } from './split.js';
@@ -224,15 +224,7 @@ function adviceOf(section: Section): Advice {
 function columnsOf(views: readonly View[]): Inspection['columns'] {
   const shown = views.map(({ name, images }) => ({ title: name, images }));
   const seen = views.flatMap(({ name, images, mask }) => {
-    if (mask === undefined) return [];
-    const [, , heightPx = 0, widthPx = 0] = images.shape;
-    const hidden = maskPixels(mask, heightPx, widthPx); // [B, 1, S, S]
-    return [
-      {
-        title: `${name}, seen`,
-        images: torch.where(hidden.gt(0), torch.full([], 0.5, { device: images.device }), images),
-      },
-    ];
+    return mask ? [{ title: `${name}, seen`, images: seenImages(images, mask) }] : [];
   });
   return [...shown, ...seen];
 }

@@ -10,7 +10,7 @@ import type { DeviceBatch } from '../data/batch.js';
 import { writeContactSheet } from '../data/contactSheet.js';
 import type { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch } from '../data/device.js';
-import { sheetImages } from '../data/preview.js';
+import { sheetImages } from '../data/sheetImages.js';
 import { Feed } from '../data/feed.js';
 import type { Source } from '../data/sources/source.js';
 import type { Inspection, Objective } from '../objectives/objective.js';

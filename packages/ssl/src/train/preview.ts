@@ -1,30 +1,35 @@
 /** A contact sheet of exactly what the trainer will see: the first photos of the first step, through the trainer's own path. */
 import { dirname } from 'node:path';
-import { scope, type Tensor } from '@halfway/torch';
+import { generator, scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { DataError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
-import type { DeviceBatch, ViewRequest } from './batch.js';
-import { writeContactSheet, type SheetColumn } from './contactSheet.js';
-import { DecodePool } from './decode/decodePool.js';
-import { deviceBatch } from './device.js';
-import { Feed } from './feed.js';
-import type { Source } from './sources/source.js';
+import type { DeviceBatch } from '../data/batch.js';
+import { writeContactSheet, type SheetColumn } from '../data/contactSheet.js';
+import { DecodePool } from '../data/decode/decodePool.js';
+import { deviceBatch } from '../data/device.js';
+import { Feed } from '../data/feed.js';
+import { sheetImages } from '../data/sheetImages.js';
+import type { Source } from '../data/sources/source.js';
+import { createObjective } from '../objectives/create.js';
+import { seenImages } from '../objectives/maskPixels.js';
 
 export interface PreviewOptions {
   readonly source: Source;
   readonly config: Config;
-  readonly views: readonly ViewRequest[];
   readonly out: string; // a .png file
   readonly numPhotos: number;
 }
 
 /**
- * Writes the sheet and resolves to its path: a row a photo; v1, u, u_1 .. u_K, v2, and the masks of the u_k's valid pixels.
+ * Writes the sheet and resolves to its path: a row a photo; v1, u, u_1 .. u_K, v2, the masks of the u_k's valid pixels, local views, and what
+ * the student sees of a view of which patches are hidden.
+ * @throws ConfigError when the configuration's objective cannot be made
  * @throws DataError when the photos cannot be read, or the file cannot be written
  */
-export async function writePreview({ source, config, views, out, numPhotos }: PreviewOptions): Promise<string> {
+export async function writePreview({ source, config, out, numPhotos }: PreviewOptions): Promise<string> {
   const { seed } = config.train;
+  const { views, planMasks } = scope(() => createObjective(config, generator(0)));
   try {
     makeFolder(dirname(out));
   } catch (error) {
@@ -34,7 +39,7 @@ export async function writePreview({ source, config, views, out, numPhotos }: Pr
   try {
     const feed = new Feed(pool, { source, views, config, seed, batch: numPhotos, endStep: 1 });
     const host = await feed.next();
-    const columns = scope(() => columnsOf(deviceBatch(host, { views, config, seed })));
+    const columns = scope(() => columnsOf(deviceBatch(host, { views, planMasks, config, seed })));
     host.release();
     await writeContactSheet(out, columns).catch((error: unknown) => {
       throw cannotWrite(out, error);
@@ -52,20 +57,15 @@ function cannotWrite(out: string, error: unknown): DataError {
 
 function columnsOf({ views }: DeviceBatch): SheetColumn[] {
   const column = (title: string, images: Tensor): SheetColumn => ({ title, images: sheetImages(images) });
-  return views.flatMap(({ name, images, path }) => {
-    if (path === undefined) return [column(name, images)];
+  return views.flatMap(({ name, images, path, mask }) => {
+    const seen = mask ? [column(`${name}, seen`, seenImages(images, mask))] : [];
+    if (path === undefined) return [column(name, images), ...seen];
     return [
       column('u', path.start),
       ...path.states.map((state, k) => column(`u${k + 1}`, state)),
       column(name, images),
-      ...path.valid.map((mask, k) => column(`valid ${k + 1}`, mask.expand([-1, 3, -1, -1]))),
+      ...seen,
+      ...path.valid.map((valid, k) => column(`valid ${k + 1}`, valid.expand([-1, 3, -1, -1]))),
     ];
   });
-}
-
-/** f32 [B, 3, S, S] in [0, 1] to bytes in rows of pixels, u8 [B, S, S, 3]. */
-export function sheetImages(images: Tensor): SheetColumn['images'] {
-  const [count = 0, , sizePx = 0] = images.shape;
-  const bytes = images.clamp(0, 1).mul(255).round().to('uint8').permute([0, 2, 3, 1]).contiguous();
-  return { pixels: bytes.toBytes(), sizePx, count };
 }

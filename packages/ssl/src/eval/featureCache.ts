@@ -17,7 +17,7 @@ export interface FeatureKey {
 }
 
 /** Bumped when the code changes what features are made of. */
-const CACHE_VERSION = '1';
+const CACHE_VERSION = '2'; // 1: photos of EXIF orientation 6 to 8 were noise
 
 /** A folder of features; without a folder nothing is remembered. */
 export class FeatureCache {

@@ -66,6 +66,11 @@ describe('renderPhoto', () => {
     const photo = photoOf(fixture.get('exif.stored'), orientation);
     expect([photo.heightPx, photo.widthPx]).toEqual(upright.shape.slice(0, 2));
     expect([...photo.pixels.toBytes()]).toEqual([...upright.toBytes()]);
+    const whole = { x: 0, y: 0, width: photo.widthPx, height: photo.heightPx };
+    const seen = scope(() =>
+      resizeBox(photo, whole, photo.heightPx, photo.widthPx).squeeze(0).permute([1, 2, 0]).toBytes(),
+    );
+    expect([...seen]).toEqual([...upright.toBytes()]); // what is cropped, not only what is kept
   });
 
   const views: CropRequest[] = [

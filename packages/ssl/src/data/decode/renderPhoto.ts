@@ -12,7 +12,7 @@ import type { Ring } from '../ring.js';
 import type { Photo } from './decodePhoto.js';
 import type { RenderJob, RenderRequest } from './messages.js';
 
-/** A decoded photo in the engine's memory, upright: u8 [H, W, 3], outside all scopes until it is disposed. */
+/** A decoded photo in the engine's memory, upright: u8 [H, W, 3], row after row, outside all scopes until it is disposed. */
 export interface UprightPhoto extends PhotoSize {
   readonly pixels: Tensor; // [H, W, 3]
   readonly bytes: number;
@@ -27,7 +27,8 @@ export function uprightPhoto({ data, widthPx, heightPx, orientation }: Photo): U
     const stored = fromBytes(data, [heightPx, widthPx, 3], 'uint8');
     const turned = orientation >= 5 ? stored.transpose(0, 1) : stored;
     const flipped = flipsOf(orientation);
-    return keep(flipped.length > 0 ? turned.flip(flipped) : turned.contiguous());
+    // A flip keeps the order of a transposed photo in memory, where `resizeBox` reads rows.
+    return keep((flipped.length > 0 ? turned.flip(flipped) : turned).contiguous());
   });
   const [height = 0, width = 0] = pixels.shape;
   return { pixels, widthPx: width, heightPx: height, bytes: data.length };

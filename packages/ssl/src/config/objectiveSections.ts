@@ -157,6 +157,15 @@ export const dinov2 = z.strictObject({
     .enum(['invariant', 'backbone'])
     .default('invariant')
     .describe("class token that KoLeo spreads: the adapter's invariant part, or the encoder's (E.5-29)"),
+  koleoGroup: z
+    .number()
+    .int()
+    .min(0)
+    .refine((images) => images !== 1, 'must be 0, or 2 and more')
+    .default(0)
+    .describe(
+      'photos among which KoLeo looks for neighbours: consecutive groups of a batch, as of one GPU (DINOv2); 0: all',
+    ),
   koleoEps: z
     .enum(['as_code', 'as_paper'])
     .default('as_code')

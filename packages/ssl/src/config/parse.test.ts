@@ -90,6 +90,12 @@ describe('parseConfig', () => {
         'split.equivariantDim',
         'must be at least 1 for a task to read, got 0; use 256',
       ],
+      [
+        { objective: 'dinov2', dinov2: { koleoGroup: 24 }, train: { batch: 64 } },
+        'dinov2.koleoGroup',
+        'must divide train.batch 64, got 24; use 16 or 32',
+      ],
+      [{ dinov2: { koleoGroup: 1 } }, 'dinov2.koleoGroup', 'must be 0, or 2 and more'],
       [{ augment: { blurKernelPx: 8 } }, 'augment.blurKernelPx', 'must be odd, or 0'],
       [
         { model: { size: 'custom', widthDim: 100 } },

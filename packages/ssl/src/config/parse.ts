@@ -70,7 +70,7 @@ function ruleOf(issue: z.core.$ZodIssue): string {
 }
 
 function checkAcrossKeys(config: Config, where: string): void {
-  const { model, split, recon, decoder, transform, augment, optim } = config;
+  const { model, split, recon, decoder, transform, augment, optim, train } = config;
   const fail = (key: string, rule: string): never => {
     throw new ConfigError(`${where}: ${key}: ${rule}`, key);
   };
@@ -116,6 +116,13 @@ function checkAcrossKeys(config: Config, where: string): void {
   }
   if (recon.target !== 'none' && transform.stage === 'after_crop' && augment.preset !== 'all') {
     fail('transform.stage', `after_crop is after_photometric where augment.preset is ${augment.preset}; leave it out`);
+  }
+  const { koleoGroup } = config.dinov2;
+  if (config.objective === 'dinov2' && koleoGroup > 0 && train.batch % koleoGroup !== 0) {
+    fail(
+      'dinov2.koleoGroup',
+      `must divide train.batch ${train.batch}, got ${koleoGroup}; ${divisorAdvice(train.batch, koleoGroup)}`,
+    );
   }
   if (optim.minLr > peakLr(config)) {
     const scaled = optim.lrScaling === 'none' ? 'optim.lr' : `what optim.lrScaling makes of optim.lr ${optim.lr},`;

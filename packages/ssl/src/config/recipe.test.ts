@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { parseConfig } from './parse.js';
 import { configText, loadRecipe, readConfigFile, recipeNames } from './recipe.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'halfway-recipe-'));
@@ -55,7 +56,7 @@ describe('shipped recipes', () => {
   // The features that a base of the paper gives up for the task: its loss reads all of them without (E.1).
   const GIVEN_UP = {
     ibot: ['split.equivariantDim=2048', 'ibot.prototypes=6144'], // of the 8,192 outputs of the head
-    dinov2: ['split.equivariantDim=512'],
+    dinov2: ['split.equivariantDim=512', 'dinov2.koleoInput=invariant'],
     simclr: ['split.equivariantDim=512'],
     vicreg: ['split.equivariantDim=256', 'vicreg.expander=[1024, 1024, 1024]'],
     sie: [],
@@ -139,28 +140,133 @@ describe('shipped recipes', () => {
     expect(rateOf('paper/dinov2')).toEqual([4e-3, 'sqrt_1024']);
   });
 
-  it("DINOv2's have its configuration's values, and iBOT's and DINO's theirs (recipes B.1, C.1, F.3)", () => {
-    const { model, dinov2, augment, optim } = loadRecipe('paper/dinov2');
-    expect([model.layerScale, model.dropPathRate, model.dropPathSchedule]).toEqual([1e-5, 0.3, 'uniform']);
-    expect([dinov2.prototypes, dinov2.teacherMomentum, dinov2.targets, dinov2.koleoWeight]).toEqual([
-      ...[65536, 0.992, 'centering', 0.1],
-    ]);
-    expect([augment.cropScale, augment.local.count, augment.local.cropScale]).toEqual([[0.32, 1], 8, [0.05, 0.32]]);
-    expect([optim.layerDecay, optim.patchEmbedLrMult, optim.clipNorm, optim.clipOver]).toEqual([0.9, 0.2, 3, 'module']);
+  // What the authors ran, key by key; a fraction is a number of epochs over those of the run. Sources: iBOT's README and main_ibot.py, DINOv2's
+  // ssl_default_config.yaml and vitl16_short.yaml, DINO's README and main_dino.py.
+  const RISES = { temps: [0.04, 0.07], stairs: 30 };
+  const DECAY = {
+    algorithm: 'adamw',
+    minLr: 1e-6,
+    weightDecay: 0.04,
+    weightDecayEnd: 0.4,
+    decayTokens: true,
+    clipNorm: 3,
+  };
+  const BY_PARAMETER = { ...DECAY, lr: 5e-4, lrScaling: 'linear_256', layerDecay: 1, clipOver: 'parameter' };
+  const HEAD = { hiddenDim: 2048, bottleneckDim: 256, headInitStd: 0.02, studentTemp: 0.1, centerMomentum: 0.9 };
+  const JITTER = {
+    jitterProb: 0.8,
+    brightness: 0.4,
+    contrast: 0.4,
+    saturation: 0.2,
+    hue: 0.1,
+    grayProb: 0.2,
+    flipProb: 0.5,
+  };
+  const AUTHORS = {
+    ibot: {
+      model: {
+        size: 'large',
+        dropPathRate: 0.1,
+        dropPathForm: 'image',
+        layerScale: 0,
+        init: 'ibot',
+        positionResize: 'offset',
+      },
+      ibot: {
+        ...{ ...HEAD, sharedHead: true, normLastLayer: false, teacherMomentum: 0.996, patchCenterMomentum: 0.9 },
+        ...{
+          clsWeight: 1,
+          patchWeight: 1,
+          masks: {
+            ratios: [
+              [0, 0],
+              [0.3, 0.2],
+            ],
+            shape: 'block',
+          },
+        },
+        ...{
+          teacherTemp: { ...RISES, warmupFraction: 30 / 250 },
+          patchTeacherTemp: { ...RISES, warmupFraction: 30 / 250 },
+        },
+      },
+      augment: { ...JITTER, cropScale: [0.25, 1], local: { count: 10, cropPx: 96, cropScale: [0.05, 0.25] } },
+      optim: {
+        ...BY_PARAMETER,
+        warmupFraction: 10 / 250,
+        freezeLastLayerFraction: 1 / 250,
+        freezeLastLayerBy: 'dropping_gradient',
+      },
+    },
+    dinov2: {
+      model: {
+        ...{
+          size: 'large',
+          dropPathRate: 0.3,
+          dropPathSchedule: 'uniform',
+          dropPathForm: 'batch_subset',
+          layerScale: 1e-5,
+        },
+        ...{ init: 'dinov2', ffn: 'mlp', numRegisters: 0, positionResize: 'offset' },
+      },
+      dinov2: {
+        ...{ ...HEAD, prototypes: 65536, untiedHead: false, targets: 'centering', teacherMomentum: 0.992 },
+        ...{ clsWeight: 1, patchWeight: 1, koleoWeight: 0.1, koleoGroup: 32, koleoEps: 'as_code' },
+        ...{ teacherTemp: { temps: [0.04, 0.07], stairs: 0, warmupFraction: 30 / 100 } },
+        ...{ masks: { maskedFraction: 0.5, ratios: [0.1, 0.5], largestBlock: 'as_code' } },
+      },
+      augment: { ...JITTER, cropScale: [0.32, 1], local: { count: 8, cropPx: 96, cropScale: [0.05, 0.32] } },
+      optim: {
+        ...{ ...DECAY, lr: 4e-3, lrScaling: 'sqrt_1024', layerDecay: 0.9, patchEmbedLrMult: 0.2, clipOver: 'module' },
+        ...{ warmupFraction: 10 / 100, freezeLastLayerFraction: 1 / 100, freezeLastLayerBy: 'zero_lr' },
+      },
+    },
+    dino: {
+      model: {
+        size: 'small',
+        dropPathRate: 0.1,
+        dropPathForm: 'image',
+        layerScale: 0,
+        init: 'ibot',
+        positionResize: 'offset',
+      },
+      split: { location: 'backbone', equivariantDim: 0 },
+      dino: {
+        ...{ ...HEAD, prototypes: 65536, normLastLayer: false, teacherMomentum: 0.996 },
+        teacherTemp: { ...RISES, warmupFraction: 30 / 300 },
+      },
+      augment: { ...JITTER, cropScale: [0.4, 1], local: { count: 8, cropPx: 96, cropScale: [0.05, 0.4] } },
+      optim: {
+        ...{ ...BY_PARAMETER, warmupFraction: 0.033333, freezeLastLayerFraction: 0.0033333 }, // 10 and 1 of 300
+        freezeLastLayerBy: 'dropping_gradient',
+      },
+      train: { batch: 1024, steps: Math.ceil((300 * 1_281_167) / 1024) },
+    },
+  };
 
-    const ibot = loadRecipe('paper/ibot');
-    expect([ibot.augment.cropScale, ibot.augment.local.count, ibot.augment.local.cropScale]).toEqual([
-      ...[[0.25, 1], 10, [0.05, 0.25]],
-    ]);
-    expect([ibot.ibot.prototypes, ibot.ibot.teacherTemp.warmupFraction * 250]).toEqual([8192, 30]);
-    expect([ibot.optim.warmupFraction * 250, ibot.optim.freezeLastLayerFraction * 250]).toEqual([10, 1]);
+  it.each(Object.entries(AUTHORS))('of %s have every value of its authors, with the task too', (objective, values) => {
+    const names = recipeNames().filter((name) => new RegExp(`^paper/${objective}(-|$)`).test(name));
+    expect(names.length).toBe(objective === 'dino' ? 1 : 3);
+    for (const name of names) expect(loadRecipe(name)).toMatchObject(values);
+  });
 
-    const dino = loadRecipe('paper/dino');
-    expect([dino.train.batch, dino.train.steps]).toEqual([1024, Math.ceil((300 * 1_281_167) / 1024)]);
-    expect([dino.split.location, ibot.ibot.sharedHead]).toEqual(['backbone', true]); // the heads read the encoder
-    expect([dino.augment.cropScale, dino.augment.local.count, dino.augment.local.cropScale]).toEqual([
-      ...[[0.4, 1], 8, [0.05, 0.4]],
-    ]);
+  it("KoLeo of the paper's DINOv2 spreads the encoder's class tokens, and with the task the invariant part", () => {
+    expect(loadRecipe('paper/dinov2').dinov2.koleoInput).toBe('backbone');
+    expect(loadRecipe('paper/dinov2-rot').dinov2.koleoInput).toBe('invariant');
+  });
+
+  it('what a section leaves out is as the authors ran it', () => {
+    const { dinov2, ibot, dino, model } = parseConfig({}, 'defaults');
+    expect(dinov2.masks).toEqual({ maskedFraction: 0.5, ratios: [0.1, 0.5], largestBlock: 'as_code' });
+    expect(ibot.masks).toEqual({
+      ratios: [
+        [0, 0],
+        [0.3, 0.2],
+      ],
+      shape: 'block',
+    });
+    expect([dino, ibot, dinov2].map(({ teacherMomentum }) => teacherMomentum)).toEqual([0.996, 0.996, 0.992]);
+    expect(model.positionResize).toBe('offset');
   });
 });
 

@@ -45,7 +45,7 @@ const model = z.strictObject({
   init: z.enum(['ibot', 'dinov2']).default('ibot').describe('class token: std 0.02 (iBOT) or 1e-6 (DINOv2)'),
   positionResize: z
     .enum(['size', 'offset'])
-    .default('size')
+    .default('offset')
     .describe(
       'positions for views of another size: to that grid, antialiased (DINOv2 with registers), or by a scale with 0.1 added (DINO, iBOT, DINOv2)',
     ),

@@ -8,7 +8,7 @@ import { uniformStream } from '../transforms/philox.js';
 import { applyPhotometric } from '../transforms/photometric.js';
 import { globalOdds, planPhotometric } from '../transforms/photometricPlan.js';
 import type { Fill } from '../transforms/transformation.js';
-import type { ViewRequest } from './batch.js';
+import type { PlanMasks, ViewRequest } from './batch.js';
 import { deviceBatch } from './device.js';
 import type { HostBatch } from './feed.js';
 import type { Draw } from './order.js';
@@ -75,6 +75,23 @@ describe('deviceBatch', () => {
       expect(first?.numMasked).toBe(2);
       expect(second).not.toHaveProperty('mask');
       expect(second).not.toHaveProperty('numMasked');
+    });
+  });
+
+  it('draws what is hidden for each view and photo by itself, as the references do for each crop', () => {
+    scope(() => {
+      const planMasks: PlanMasks = (drawOf, numImages) =>
+        [0, 1].map((view) => {
+          const cells = Array.from({ length: numImages }, (_, image) => {
+            const draw = drawOf(image, view);
+            return Array.from({ length: 16 }, () => (draw() < 0.5 ? 1 : 0));
+          });
+          return Uint8Array.from(cells.flat());
+        });
+      const options = { views: requests(), planMasks, config, seed: SEED };
+      const { views } = deviceBatch(hostOf([SIZE, SIZE], drawn.slice(0, 2)), options);
+      const masks = views.flatMap(({ mask }) => mask?.unbind(0).map(bytesOf) ?? []);
+      expect([masks.length, new Set(masks).size]).toEqual([4, 4]);
     });
   });
 

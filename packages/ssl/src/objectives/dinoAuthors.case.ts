@@ -35,7 +35,7 @@ export function authorsConfig(sections: object): Config {
 export function tinyConfig(
   objective: 'dino' | 'ibot' | 'dinov2',
   section: object,
-  { numLocal = 1, ...rest }: { readonly numLocal?: number } = {},
+  { numLocal = 1, ...rest }: { readonly numLocal?: number } & Readonly<Record<string, unknown>> = {},
 ): Config {
   return configSchema.parse({
     objective,

@@ -6,9 +6,10 @@ import { uniformStream } from '../transforms/philox.js';
 import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors, tinyConfig } from './dinoAuthors.case.js';
 import { dinov2 } from './dinov2.js';
 import { objectiveBatch, stepParams } from './objective.case.js';
-import type { ObjectiveOutput } from './objective.js';
+import type { Objective, ObjectiveOutput } from './objective.js';
 
-const config = (section: object = {}, rest: object = {}): Config => tinyConfig('dinov2', section, rest);
+const config = (section: object = {}, rest: Readonly<Record<string, unknown>> = {}): Config =>
+  tinyConfig('dinov2', section, rest);
 
 function step(section: object = {}): ObjectiveOutput {
   const objective = dinov2(config(section), torch.generator(0));
@@ -52,6 +53,30 @@ describe('dinov2', () => {
     torch.scope(() => {
       const koleo = (koleoInput: string): number => valueOf(step({ koleoInput }).terms, 'koleo');
       expect(koleo('backbone')).not.toBe(koleo('invariant'));
+    });
+  });
+
+  it('looks for neighbours in the batch, or in groups of it: then a batch is the mean of its parts', () => {
+    torch.scope(() => {
+      const make = (koleoGroup: number): Objective => dinov2(config({ koleoGroup }), torch.generator(0));
+      const koleo = (koleoGroup: number, first: number, count: number): number => {
+        const objective = make(koleoGroup);
+        const batch = objectiveBatch(objective, 6);
+        const views = batch.views.map((view) => ({
+          ...view,
+          images: view.images.narrow(0, first, count),
+          ...(view.mask && { mask: torch.zerosLike(view.mask.narrow(0, first, count)), numMasked: 0 }),
+        }));
+        const part = { ...batch, views };
+        return valueOf(
+          objective.forward(part, stepParams(objective), objective.initialState(), evalContext()).terms,
+          'koleo',
+        );
+      };
+      const groups = [0, 2, 4].map((first) => koleo(0, first, 2));
+      expect(koleo(2, 0, 6)).toBeCloseTo(groups.reduce((a, b) => a + b) / 3, 5);
+      expect(koleo(2, 0, 6)).toBeLessThan(koleo(0, 0, 6)); // fewer neighbours are farther away
+      expect([make(0), make(2)].map(({ batchDependent }) => batchDependent?.includes('koleo'))).toEqual([true, false]);
     });
   });
 
@@ -101,7 +126,7 @@ describe('dinov2', () => {
       const objective = dinov2(config(), torch.generator(0));
       const batch = objectiveBatch(objective, 1);
       expect(() => objective.forward(batch, stepParams(objective), objective.initialState(), evalContext())).toThrow(
-        'koleoLoss: a row needs a neighbour',
+        'koleoLoss: must have [B, D] with B at least 2',
       );
     });
   });

@@ -53,7 +53,7 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
     ...(options.targets === 'sinkhorn' && { advice: { ...base.advice, onePrototype: 'lower optim.lr' } }), // it has no centre
     batchDependent: [
       ...base.batchDependent,
-      ...(options.koleoWeight > 0 ? ['koleo'] : []),
+      ...(options.koleoWeight > 0 && options.koleoGroup === 0 ? ['koleo'] : []), // groups are whole in every batch
       // A mean over masked patches, of which the next batch has another number.
       options.targets === 'sinkhorn' ? 'sinkhorn' : 'the centre of masked patches',
     ],
@@ -106,14 +106,19 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
   };
 }
 
-/** The sum of both global views' KoLeo, each by itself: two views of one photo must not be pushed apart. */
-function koleoOf({ encoded, features }: Sight, { koleoInput, koleoEps }: Config['dinov2']): Tensor {
+/**
+ * The sum of both global views' KoLeo, each by itself: two views of one photo must not be pushed apart. With groups the mean over them of
+ * theirs: the reference looks for neighbours among the photos of one GPU.
+ */
+function koleoOf({ encoded, features }: Sight, { koleoInput, koleoEps, koleoGroup }: Config['dinov2']): Tensor {
   const tokens =
     koleoInput === 'backbone' ? encoded.map((view) => view.encoderCls) : features.map(({ invariant }) => invariant.cls);
-  return tokens
-    .slice(0, NUM_GLOBAL)
-    .map((cls) => koleoLoss(cls, { shiftsDifference: koleoEps === 'as_code' }))
-    .reduce((sum, loss) => sum.add(loss));
+  const losses = tokens.slice(0, NUM_GLOBAL).map((cls) => {
+    const groups = koleoGroup === 0 ? [cls] : cls.split(koleoGroup, 0);
+    const ofGroups = groups.map((group) => koleoLoss(group, { shiftsDifference: koleoEps === 'as_code' }));
+    return ofGroups.reduce((sum, loss) => sum.add(loss)).div(groups.length);
+  });
+  return losses.reduce((sum, loss) => sum.add(loss));
 }
 
 /** The teacher's probabilities; `centering` takes the centres of the steps before, not this one's. */

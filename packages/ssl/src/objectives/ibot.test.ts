@@ -6,7 +6,7 @@ import { AUTHORS_HEAD, AUTHORS_TEMP, authorsConfig, expectAuthors, tinyConfig } 
 import { ibot } from './ibot.js';
 import { objectiveBatch, stepParams } from './objective.case.js';
 
-const config = (section: object = {}, rest: object = {}): Config =>
+const config = (section: object = {}, rest: Readonly<Record<string, unknown>> = {}): Config =>
   tinyConfig('ibot', { masks: { ratios: [[0.5, 0.2]] }, ...section }, rest);
 
 describe('ibot', () => {

@@ -4,7 +4,6 @@
  * B images, C canvas side, S view side, K intermediate states, P parameters.
  */
 import { fullLike, ones, scope, type Tensor } from '@halfway/torch';
-import type { TransformationPath } from '../data/batch.js';
 import { mapChunksAll } from './chunks.js';
 import { cropCenter } from './cropCenter.js';
 import type { Fill, Transformation } from './transformation.js';
@@ -16,6 +15,14 @@ export interface PathOptions {
   readonly fill: Fill;
   /** S, side of the view: the central part of the canvas. */
   readonly sizePx: number;
+}
+
+/** The states between u and v2. `valid` is 1 where a pixel's source lies inside the photo, else 0. */
+export interface TransformationPath {
+  readonly theta: Tensor; // [B, P]
+  readonly start: Tensor; // u [B, 3, S, S]
+  readonly states: readonly Tensor[]; // u_1 .. u_K, each [B, 3, S, S]
+  readonly valid: readonly Tensor[]; // one per state, [B, 1, S, S]
 }
 
 /** A rendered path and its end v2 = g_theta(u), f32 [B, 3, S, S]. */

@@ -27,7 +27,7 @@ import { FixedPhotos } from './fixedPhotos.js';
 import { Alarms } from './health.js';
 import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
-import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrain.js';
+import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrainOptions.js';
 import { requireResumable } from './resume.js';
 import { imagesPerStep } from './schedule.js';
 import { figureText, startFrom, verdictText } from './start.js';

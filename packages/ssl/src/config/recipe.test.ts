@@ -52,7 +52,7 @@ describe('shipped recipes', () => {
     paper: { settings: [], decoders: 'paper/vicreg-rot' },
     small: { settings: ['recon.lambda=25', 'recon.fill=content'], decoders: 'small/vicreg-rot' },
   };
-  // The features that a base of the paper gives up for the task: its loss reads all of them without (E.1).
+  // The features that a base of the paper gives up for the task: its loss reads all of them without (arXiv 2503.18753v2, 4.1).
   const GIVEN_UP = {
     ibot: ['split.equivariantDim=2048', 'ibot.prototypes=6144'], // of the 8,192 outputs of the head
     dinov2: ['split.equivariantDim=512'],
@@ -96,7 +96,7 @@ describe('shipped recipes', () => {
     }
   });
 
-  it("the paper's follow what the paper fixes (E.1)", () => {
+  it("the paper's follow what the paper fixes (arXiv 2503.18753v2, 4.1)", () => {
     const photos = 1_281_167; // ImageNet-1k
     const facts = recipeNames()
       .filter((name) => name.startsWith('paper/') && !/\/(dino|sie)\b/.test(name))
@@ -139,7 +139,8 @@ describe('shipped recipes', () => {
     expect(rateOf('paper/dinov2')).toEqual([4e-3, 'sqrt_1024']);
   });
 
-  it("DINOv2's have its configuration's values, and iBOT's and DINO's theirs (recipes B.1, C.1, F.3)", () => {
+  // DINOv2 `ssl_default_config.yaml`; iBOT README, the command of ViT-S/16; DINO `main_dino.py`, its defaults.
+  it("DINOv2's have its configuration's values, and iBOT's and DINO's theirs", () => {
     const { model, dinov2, augment, optim } = loadRecipe('paper/dinov2');
     expect([model.layerScale, model.dropPathRate, model.dropPathSchedule]).toEqual([1e-5, 0.3, 'uniform']);
     expect([dinov2.prototypes, dinov2.teacherMomentum, dinov2.targets, dinov2.koleoWeight]).toEqual([

@@ -19,7 +19,7 @@ export interface ViewRequest {
     readonly transformation: Transformation;
     readonly intermediates: number; // K
     readonly fill: Fill;
-    /** The crop of u is the crop of the first view (recipes E.6: kills the gain; off by default). */
+    /** The crop of u is the crop of the first view (docs/open-points.md, 7; docs/log.md compares both). */
     readonly sharedCrop: boolean;
   };
 }

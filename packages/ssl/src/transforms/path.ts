@@ -31,7 +31,7 @@ export interface RenderedPath extends TransformationPath {
 }
 
 /**
- * u_k = g_{theta_k}(u), theta_k = at(theta, k / (K + 1)), and v2 = g_theta(u) (recipes E.1).
+ * u_k = g_{theta_k}(u), theta_k = at(theta, k / (K + 1)), and v2 = g_theta(u) (arXiv 2503.18753v2, section 3).
  *
  * A photometric g sees the canvas before the view is cut from it. The masks are views of one 1 where nothing lies outside.
  * @param canvas f32 [B, 3, C, C] in [0, 1], C - S even; C = S unless g moves content in from around the view

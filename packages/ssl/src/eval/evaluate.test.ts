@@ -198,6 +198,19 @@ describe('evaluate', () => {
     expect(newest.tasks).not.toEqual(older.tasks);
   });
 
+  it('refuses a parameter of no range that R2 is asked of, before the first photo', async () => {
+    const transform = configSchema.parse({ transform: { color: { hue: 0 } } }).transform;
+    const asked = (r2: NonNullable<EvaluateOptions['r2']>): Promise<EvalReport> =>
+      evaluateAll({ photos: shared, r2, settings: { eval: config.eval, data: config.data, transform } });
+    notices.length = 0;
+    await expect(asked({ borders: ['zeros'] })).rejects.toThrow(
+      /^transform.color.hue: R2 needs a range of more than one/,
+    );
+    expect(notices).toEqual([]);
+    const { tasks } = await asked({ parameters: ['rotation'], borders: ['zeros'] });
+    expect(tasks.r2?.zeros?.rotation).toBeTypeOf('number');
+  });
+
   it('asks for a task', async () => {
     await expect(evaluateAll({ tasks: [] })).rejects.toThrow(
       'eval: needs at least one task, got none; name some of r2, knn, linear, rank',

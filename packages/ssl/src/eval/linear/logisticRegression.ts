@@ -7,7 +7,7 @@ import { argmaxOfRows } from '../argmaxOfRows.js';
 import { cat, noGrad, scope, zeros, type Tensor } from '@halfway/torch';
 import { lbfgs } from './lbfgs.js';
 
-/** Weights [D, L] and biases [1, L], float64, outside every scope: the caller disposes them. */
+/** Weights [D, L] and biases [1, L], float64, of the scope that `fitLogistic` is called in. */
 export interface LogisticModel {
   readonly weight: Tensor;
   readonly bias: Tensor;

@@ -23,13 +23,8 @@ export { loadWeights, type LoadedWeights, type WeightsReport } from './interop/l
 export type { WeightChoice } from './interop/recognise.js';
 export { loadEncoder, type LoadedEncoder } from './run/loadEncoder.js';
 export { study, type StudyArm, type StudyOptions, type StudyResult } from './reproduce/study.js';
-export {
-  InterruptedError,
-  pretrain,
-  type FeatureJudge,
-  type PretrainOptions,
-  type PretrainProgress,
-} from './train/pretrain.js';
+export { InterruptedError, pretrain } from './train/pretrain.js';
+export type { FeatureJudge, PretrainOptions, PretrainProgress } from './train/pretrainOptions.js';
 export { DivergedError } from './train/divergedError.js';
 export { writePreview, type PreviewOptions } from './train/preview.js';
 export type { EvalReport } from './protocol/report.js';

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.js';
 import { splitDims } from '../config/splitDims.js';
 import { durationText } from '../duration.js';
 import type { MetricRow } from '../protocol/metrics.js';
-import type { PretrainProgress } from '../train/pretrain.js';
+import type { PretrainProgress } from '../train/pretrainOptions.js';
 import { barText, say, showLive } from './output.js';
 
 const PLAIN_ROW_EVERY_MS = 10_000; // without a terminal

@@ -53,7 +53,7 @@ describe('shipped recipes', () => {
     paper: { settings: [], decoders: 'paper/vicreg-rot' },
     small: { settings: ['recon.lambda=25', 'recon.fill=content'], decoders: 'small/vicreg-rot' },
   };
-  // The features that a base of the paper gives up for the task: its loss reads all of them without (E.1).
+  // The features that a base of the paper gives up for the task: its loss reads all of them without (its section 4.1).
   const GIVEN_UP = {
     ibot: ['split.equivariantDim=2048', 'ibot.prototypes=6144'], // of the 8,192 outputs of the head
     dinov2: ['split.equivariantDim=512', 'dinov2.koleoInput=invariant'],
@@ -97,7 +97,7 @@ describe('shipped recipes', () => {
     }
   });
 
-  it("the paper's follow what the paper fixes (E.1)", () => {
+  it("the paper's follow what the paper fixes", () => {
     const photos = 1_281_167; // ImageNet-1k
     const facts = recipeNames()
       .filter((name) => name.startsWith('paper/') && !/\/(dino|sie)\b/.test(name))

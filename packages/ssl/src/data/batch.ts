@@ -5,6 +5,7 @@
  * B images, C = 3 channels, S pixels a side, K intermediates, P transformation parameters.
  */
 import type { Tensor } from '@halfway/torch';
+import type { TransformationPath } from '../transforms/path.js';
 import type { Fill, Transformation, UniformDraw } from '../transforms/transformation.js';
 
 /** One view of the photo, before any transformation g. */
@@ -18,7 +19,7 @@ export interface ViewRequest {
     readonly transformation: Transformation;
     readonly intermediates: number; // K
     readonly fill: Fill;
-    /** The crop of u is the crop of the first view (recipes E.6: kills the gain; off by default). */
+    /** The crop of u is the crop of the first view (docs/open-points.md, 7; docs/log.md compares both). */
     readonly sharedCrop: boolean;
   };
 }
@@ -45,20 +46,8 @@ export type PlanMasks = (
   numImages: number,
 ) => readonly (Uint8Array | undefined)[];
 
-/** The states between u and v2. `valid` is 1 where a pixel's source lies inside the photo, else 0. */
-export interface TransformationPath {
-  readonly theta: Tensor; // [B, P]
-  readonly start: Tensor; // u [B, 3, S, S]
-  readonly states: readonly Tensor[]; // u_1 .. u_K, each [B, 3, S, S]
-  readonly valid: readonly Tensor[]; // one per state, [B, 1, S, S]
-}
-
 /** One step's data on the device. `indices` are positions in the source, for reports. */
 export interface DeviceBatch {
   readonly views: readonly View[];
   readonly indices: Int32Array; // [B]
 }
-
-/** ImageNet statistics, in RGB [0, 1]; (images - mean) / std is what an encoder sees. Source: torchvision. */
-export const PIXEL_MEAN = [0.485, 0.456, 0.406] as const;
-export const PIXEL_STD = [0.229, 0.224, 0.225] as const;

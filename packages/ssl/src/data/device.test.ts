@@ -165,7 +165,7 @@ describe('deviceBatch', () => {
   it.each([
     ['its code does', loadRecipe('paper/dinov2', BLUR_ONLY), [0, 0.9, 0.5]],
     ['its documentation says', loadRecipe('paper/dinov2', [...BLUR_ONLY, 'augment.blurProb=[1, 0.1]']), [1, 0.1, 0.5]],
-  ])("blurs DINOv2's first, second and local view as often as %s (recipes C.2)", (_, { augment, transform }, odds) => {
+  ])("blurs DINOv2's first, second and local view as often as %s", (_, { augment, transform }, odds) => {
     scope(() => {
       const draws = Array.from({ length: 400 }, (_, index): Draw => ({ index, epoch: 0 }));
       const host = hostOf([SIZE, SIZE, SIZE], draws);

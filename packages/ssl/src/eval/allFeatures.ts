@@ -3,8 +3,9 @@ import { cat, type Tensor } from '@halfway/torch';
 import { configSchema } from '../config/schema.js';
 import type { FeatureKind } from '../protocol/report.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
-import { type EvaluationData, idsOf, labelsOf } from './evaluationData.js';
+import { type EvaluationData, idsOf } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
+import { labelsOf } from './photoClasses.js';
 import { PhotoFeatures } from './photoFeatures.js';
 
 export interface AllFeatures {

@@ -4,17 +4,11 @@
 import { cat, scope, tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { EVAL_TASKS, type EvalTask, type TaskReports } from '../protocol/report.js';
-import {
-  hasClasses,
-  idsOf,
-  labelsOf,
-  requireClasses,
-  type EvaluationData,
-  type EvaluationPart,
-} from './evaluationData.js';
+import { idsOf, type EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { knn, type LabelledFeatures } from './knn/knn.js';
 import { linearProbe } from './linear/linear.js';
 import { partitionById, VALIDATION_FRACTION } from './partition.js';
+import { classProblem, labelsOf, requireClasses } from './photoClasses.js';
 import type { PhotoFeatures } from './photoFeatures.js';
 import type { ProgressListener } from './progress.js';
 import { rank } from './rank/rank.js';
@@ -33,7 +27,7 @@ export interface EncoderTasksOptions {
 }
 
 /**
- * The tasks that were named, else all that the photos allow; `tell` hears what is left out. Throws DataError where named ones need classes
+ * The tasks that were named, else all that the photos allow; `tell` hears what is left out, and why. Throws DataError where named ones need classes
  * that the photos do not have.
  */
 export function tasksFor(
@@ -42,13 +36,14 @@ export function tasksFor(
   tell: (text: string) => void,
 ): readonly EvalTask[] {
   const needsClasses = (task: EvalTask): boolean => task === 'knn' || task === 'linear';
-  if (named === undefined && !hasClasses(data)) {
-    tell('knn and linear are left out: not every photo has a class, or there are fewer photos than classes');
-    return EVAL_TASKS.filter((task) => !needsClasses(task));
+  if (named !== undefined) {
+    if (named.some(needsClasses)) requireClasses(data);
+    return named;
   }
-  const tasks = named ?? EVAL_TASKS;
-  if (tasks.some(needsClasses)) requireClasses(data);
-  return tasks;
+  const problem = classProblem(data);
+  if (problem === undefined) return EVAL_TASKS;
+  tell(`knn and linear are left out: ${problem.rule}`);
+  return EVAL_TASKS.filter((task) => !needsClasses(task));
 }
 
 /** Runs the tasks in a fixed order and leaves the features in `options.features`. */

@@ -157,7 +157,9 @@ describe('evaluate', () => {
     );
     notices.length = 0;
     const { tasks } = await evaluateAll({ train: [unlabelled], baseline: undefined as never });
-    expect(notices[0]).toMatch(/^knn and linear are left out: not every photo has a class/);
+    expect(notices[0]).toMatch(
+      /^knn and linear are left out: the photos need at least two classes, got no classes in /,
+    );
     expect(Object.keys(tasks)).toEqual(['r2', 'rank']);
     expect(tasks.r2?.inside?.mean).toBeTypeOf('number');
     await expect(evaluateAll({ train: [unlabelled], tasks: ['knn'] })).rejects.toThrow(
@@ -194,6 +196,19 @@ describe('evaluate', () => {
     expect(stored('eval-mean-step-3.json').tasks).toEqual(older.tasks);
     expect(stored('eval-mean.json').tasks).toEqual(newest.tasks);
     expect(newest.tasks).not.toEqual(older.tasks);
+  });
+
+  it('refuses a parameter of no range that R2 is asked of, before the first photo', async () => {
+    const transform = configSchema.parse({ transform: { color: { hue: 0 } } }).transform;
+    const asked = (r2: NonNullable<EvaluateOptions['r2']>): Promise<EvalReport> =>
+      evaluateAll({ photos: shared, r2, settings: { eval: config.eval, data: config.data, transform } });
+    notices.length = 0;
+    await expect(asked({ borders: ['zeros'] })).rejects.toThrow(
+      /^transform.color.hue: R2 needs a range of more than one/,
+    );
+    expect(notices).toEqual([]);
+    const { tasks } = await asked({ parameters: ['rotation'], borders: ['zeros'] });
+    expect(tasks.r2?.zeros?.rotation).toBeTypeOf('number');
   });
 
   it('asks for a task', async () => {

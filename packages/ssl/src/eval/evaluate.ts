@@ -8,20 +8,13 @@ import { scope } from '@halfway/torch';
 import { configSchema, type Config } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
-import {
-  EVAL_TASKS,
-  REPORT_VERSION,
-  type EvalReport,
-  type EvalTask,
-  type FeatureKind,
-  type TaskReports,
-} from '../protocol/report.js';
+import { EVAL_TASKS, REPORT_VERSION, type EvalReport, type EvalTask, type FeatureKind } from '../protocol/report.js';
 import { requireDevice } from '../requireDevice.js';
-import { disposeNetwork, type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
-import { runEncoderTasks, tasksFor } from './encoderTasks.js';
+import { type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
+import { tasksFor } from './encoderTasks.js';
+import { evaluateEncoder, type EncoderQuestions } from './evaluateEncoder.js';
 import { EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
-import { PhotoFeatures } from './photoFeatures.js';
 import type { ProgressListener } from './progress.js';
 import { r2Questions, type R2Questions } from './r2/runR2.js';
 import { writeReport } from './writeReport.js';
@@ -71,68 +64,47 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const start = performance.now();
   if (options.tasks?.length === 0)
     throw new ConfigError(`eval: needs at least one task, got none; name some of ${EVAL_TASKS.join(', ')}`);
-  const questions = r2Questions(options.r2);
-  const { device = 'cpu' } = options;
+  const r2 = r2Questions(options.r2);
+  const { device = 'cpu', onProgress = () => undefined } = options;
   requireDevice(device);
   // Weights are kept out of the scope; what initialising them leaves behind is not.
   const loaded = scope(() => loadEncoder(options.run, { step: options.step }));
   const kind = options.features ?? loaded.config.eval.features;
-  const settings = options.settings?.eval ?? loaded.config.eval;
   const reportPath = reportPathOf(loaded.runDir, kind, options.step);
   if (reportPath !== undefined) requireWritable(reportPath);
   const data = options.photos ?? openPhotos(options, loaded.config);
-  const onProgress = options.onProgress ?? ((): void => undefined);
-  const wanted = tasksFor(data, options.tasks, (text) => onProgress(text, false));
+  const tell = (text: string): void => onProgress(text, false);
 
   const timings: Record<string, number> = {};
   const addSeconds = (part: string, seconds: number): void => {
     timings[part] = (timings[part] ?? 0) + seconds;
   };
-  const renderedBefore = data.renderSeconds;
-  const cache = new FeatureCache(cacheFolder(options.run, loaded.runDir), (text) => onProgress(text, false));
-  const counts = { train: 0, test: 0 };
-  const tasksOf = async (network: FrozenNetwork, label: 'trained' | 'untrained'): Promise<TaskReports> => {
-    for (const module of [network.encoder, network.adapter]) module.to(device);
-    const features = new PhotoFeatures({
-      ...{ network, label, kind, data, cache, addSeconds },
-      transform: options.settings?.transform ?? configSchema.parse({}).transform,
-      thetasPerImage: settings.r2.anglesPerImage,
-      onProgress: (text, isLive) => onProgress(`${label}: ${text}`, isLive),
-    });
-    try {
-      const reports = await runEncoderTasks({
-        ...{ tasks: wanted, features, data, settings, questions, addSeconds, onProgress },
-      });
-      for (const part of [data.train, data.test]) {
-        counts[part.name] = features.numReadable(part);
-      }
-      return reports;
-    } finally {
-      features.dispose();
-      disposeNetwork(network);
-    }
+  const questions: EncoderQuestions = {
+    ...{ data, kind, device, questions: r2, onProgress, addSeconds },
+    tasks: tasksFor(data, options.tasks, tell),
+    cache: new FeatureCache(cacheFolder(options.run, loaded.runDir), tell),
+    settings: options.settings?.eval ?? loaded.config.eval,
+    transform: options.settings?.transform ?? configSchema.parse({}).transform,
   };
-  const tasks = await tasksOf(loaded, 'trained');
+  const renderedBefore = data.renderSeconds;
+  const { tasks, numReadable } = await evaluateEncoder(loaded, 'trained', questions);
+  const untrained = (): FrozenNetwork => scope(() => loadEncoder(options.run, { random: UNTRAINED_SEED }));
   const baseline =
-    options.baseline === undefined
-      ? undefined
-      : await tasksOf(
-          scope(() => loadEncoder(options.run, { random: UNTRAINED_SEED })),
-          'untrained',
-        );
+    options.baseline === undefined ? undefined : await evaluateEncoder(untrained(), 'untrained', questions);
   addSeconds('rendering', data.renderSeconds - renderedBefore);
+
   const report: EvalReport = {
     version: REPORT_VERSION,
     source: loaded.source,
     features: kind,
     data: {
-      train: describePart(data.train, counts.train),
-      test: describePart(data.test, counts.test),
-      numTrain: counts.train,
-      numTest: counts.test,
+      train: describePart(data.train, numReadable.train),
+      test: describePart(data.test, numReadable.test),
+      numTrain: numReadable.train,
+      numTest: numReadable.test,
     },
     tasks,
-    ...(baseline === undefined ? {} : { baseline }),
+    ...(baseline === undefined ? {} : { baseline: baseline.tasks }),
     seconds: (performance.now() - start) / 1000,
     timings,
   };

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import { folderOf } from '../data/photos.case.js';
-import { EvaluationData, idsOf, labelsOf, photosKey, requireClasses } from './evaluationData.js';
+import { EvaluationData, idsOf, photosKey } from './evaluationData.js';
+import { labelsOf } from './photoClasses.js';
 
 const { data } = configSchema.parse({});
 
@@ -56,46 +57,6 @@ describe('EvaluationData', () => {
   it('refuses parts that are too small', () => {
     expect(() => new EvaluationData({ train: [photos(numbered('a', 9))], data })).toThrow(
       /^eval: needs at least 20 train photos, got \d from .*; add photos or allow more with --photos$/,
-    );
-  });
-});
-
-describe('classes', () => {
-  it('says what to do with photos that have none', () => {
-    const unlabelled = new EvaluationData({ train: [photos(numbered('a', 60))], data });
-    expect(() => requireClasses(unlabelled)).toThrow(
-      /^knn, linear: the photos need at least two classes, got no classes in .*; put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2,rank$/,
-    );
-  });
-
-  it('wants more photos where there are more classes', () => {
-    const classes = numbered('class', 25).map((name) => `${name}/`);
-    const many = photos(classes.flatMap((name) => numbered(name, 4)));
-    const other = photos(classes.flatMap((name) => numbered(name, 1)));
-    const open = (maxPhotos: number): EvaluationData =>
-      new EvaluationData({ train: [many], test: [other], maxPhotos, data });
-    requireClasses(open(25));
-    expect(() => requireClasses(open(24))).toThrow(
-      'knn, linear: at least one photo of each class is needed, got 24 of 25 classes; allow more with --photos, or',
-    );
-  });
-
-  it('goes by the name of the class, not by its number in the other source', () => {
-    // Only shoes in the test part: there they are class 0, in training class 1.
-    const shoes = photos([...numbered('shoe/', 5), ...numbered('shirt/', 1)]);
-    const both = new EvaluationData({ train: [labelled], test: [shoes], data });
-    requireClasses(both);
-    const names = both.train.source.classNames;
-    const labels = labelsOf(both.test, both.test.indices, names);
-    const shoe = names.indexOf('shoe');
-    expect(labels.filter((label) => label === shoe)).toHaveLength(5);
-  });
-
-  it('refuses a test class that was never seen', () => {
-    const hats = photos([...numbered('hat/', 5), ...numbered('shoe/', 5)]);
-    const both = new EvaluationData({ train: [labelled], test: [hats], data });
-    expect(() => requireClasses(both)).toThrow(
-      /every test photo needs a class that the training photos have, got hat for hat\/0\.jpg/,
     );
   });
 });

@@ -113,55 +113,6 @@ export function idsOf(part: EvaluationPart, indices: Int32Array): string[] {
   return Array.from(indices, (index) => part.source.samples[index]?.id ?? '');
 }
 
-/**
- * Classes of photos by their positions in the source, numbered as in `classNames`.
- * @throws DataError when a photo has no class, or one that `classNames` does not hold
- */
-export function labelsOf(part: EvaluationPart, indices: Int32Array, classNames: readonly string[]): Int32Array {
-  const numbers = new Map(classNames.map((name, label) => [name, label]));
-  return indices.map((index) => {
-    const sample = part.source.samples[index];
-    const name = sample?.label === undefined ? undefined : part.source.classNames[sample.label];
-    const label = name === undefined ? undefined : numbers.get(name);
-    if (label !== undefined) return label;
-    throw new DataError(
-      `knn, linear: every ${part.name} photo needs a class that the training photos have, got ${name ?? 'none'} for ${sample?.id ?? ''}; ` +
-        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2,rank',
-      sample === undefined ? {} : { sampleId: sample.id, path: sample.path },
-    );
-  });
-}
-
-/** Whether every photo has a class, and there are enough photos for all classes. */
-export function hasClasses({ train, test }: EvaluationData): boolean {
-  const { classNames } = train.source;
-  return (
-    classNames.length > 1 &&
-    classNames.length <= train.indices.length &&
-    [train, test].every(({ source }) => source.samples.every(({ label }) => label !== undefined))
-  );
-}
-
-/** Says before any work whether the classes that k-NN and the linear probe need are there. */
-export function requireClasses(data: EvaluationData): void {
-  const { classNames } = data.train.source;
-  if (classNames.length < 2) {
-    const got = classNames.length === 0 ? 'no classes' : `the one class ${classNames[0] ?? ''}`;
-    throw new DataError(
-      `knn, linear: the photos need at least two classes, got ${got} in ${data.train.source.paths.join(', ')}; ` +
-        'put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2,rank',
-    );
-  }
-  if (data.train.selection !== undefined && data.train.indices.length < classNames.length) {
-    throw new DataError(
-      `knn, linear: at least one photo of each class is needed, got ${data.train.indices.length} of ${classNames.length} classes; ` +
-        'allow more with --photos, or evaluate with --tasks r2,rank',
-    );
-  }
-  labelsOf(data.train, data.train.indices, classNames);
-  labelsOf(data.test, data.test.indices, classNames);
-}
-
 function openParts({ train, test }: EvaluationDataOptions): { train: EvaluationPart; test: EvaluationPart } {
   const source = openSource(train);
   if (test !== undefined && test.length > 0) {

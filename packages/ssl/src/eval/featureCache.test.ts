@@ -8,7 +8,7 @@ import { checksumOf, FeatureCache, type FeatureKey } from './featureCache.js';
 const root = mkdtempSync(join(tmpdir(), 'halfway-cache-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const key: FeatureKey = { weights: 'w1', photos: 'p1', protocol: 'I, inside, 50 px' };
+const key: FeatureKey = { weights: () => 'w1', photos: () => 'p1', protocol: 'I, inside, 50 px' };
 const features = (): Map<string, Tensor> =>
   new Map([
     [
@@ -46,7 +46,9 @@ describe('FeatureCache', () => {
   it.each(['weights', 'photos', 'protocol'] as const)('notices that %s changed, and computes again', (part) => {
     const { cache, path, notices } = filled(part);
     const before = memory.stats().liveTensors;
-    expect(cache.load('trained-mean', { ...key, [part]: 'another' })).toBeUndefined();
+    expect(
+      cache.load('trained-mean', { ...key, [part]: part === 'protocol' ? 'another' : () => 'another' }),
+    ).toBeUndefined();
     expect(notices).toEqual([`feature cache: ${path} is stale (${part} changed); computing again`]);
     expect(memory.stats().liveTensors).toBe(before);
     expect(cache.load('trained-mean', key)).toBeUndefined(); // the stale file is gone
@@ -71,8 +73,12 @@ describe('FeatureCache', () => {
 
   it('goes on without a folder, and says when it cannot write', () => {
     const silent = new FeatureCache(undefined);
-    silent.store('a', key, features());
-    expect(silent.load('a', key)).toBeUndefined();
+    const unread = (): string => {
+      throw new Error('weights and photos of features that nobody keeps were hashed');
+    };
+    const costly: FeatureKey = { ...key, weights: unread, photos: unread };
+    silent.store('a', costly, features());
+    expect(silent.load('a', costly)).toBeUndefined();
     const blocked = join(root, 'blocked');
     writeFileSync(blocked, 'a file where the folder should be');
     chmodSync(blocked, 0o400);

@@ -9,10 +9,10 @@ import type { Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { makeFolder } from '../makeFolder.js';
 
-/** Everything features depend on, as text: equal text, equal features. */
+/** Everything features depend on, as text: equal text, equal features. What takes time to say is said when it is asked for. */
 export interface FeatureKey {
-  readonly weights: string; // sha256 of the encoder's state
-  readonly photos: string; // fingerprint of the source and of the photos taken from it
+  readonly weights: () => string; // sha256 of the encoder's state
+  readonly photos: () => string; // fingerprint of the source and of the photos taken from it
   readonly protocol: string; // size, kind, transformations, ranges, seed
 }
 
@@ -77,7 +77,7 @@ export class FeatureCache {
 }
 
 function metadataOf(key: FeatureKey): { version: string; weights: string; photos: string; protocol: string } {
-  return { version: CACHE_VERSION, weights: key.weights, photos: key.photos, protocol: key.protocol };
+  return { version: CACHE_VERSION, weights: key.weights(), photos: key.photos(), protocol: key.protocol };
 }
 
 /** sha256 over names, shapes, dtypes and bytes, in the order of names: of a cache file's content or of an encoder. */

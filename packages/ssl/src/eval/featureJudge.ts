@@ -6,9 +6,10 @@ import { DataError } from '../errors.js';
 import type { FeatureFigure, FigureChange } from '../protocol/init.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
 import { allFeatures } from './allFeatures.js';
-import { EvaluationData, hasClasses } from './evaluationData.js';
+import { EvaluationData } from './evaluationData.js';
 import { jackknifeInterval, pairedTop1Difference } from './intervals.js';
 import { crossValidatedKnnOf } from './knn/crossValidate.js';
+import { classProblem } from './photoClasses.js';
 import { rank } from './rank/rank.js';
 
 /** Photos asked about at most, of each of the two parts: as much work as some 10 steps of training at a batch of 64. */
@@ -27,7 +28,8 @@ export const featureJudge = {
     const { config } = network;
     const photos = new EvaluationData({ train: data, data: config.data, maxPhotos: MAX_PHOTOS });
     const features = config.eval.features === 'cls' ? 'cls' : 'mean';
-    return hasClasses(photos) ? knnFigure(network, photos, features) : rankFigure(network, photos, features);
+    const figure = classProblem(photos) === undefined ? knnFigure : rankFigure;
+    return figure(network, photos, features);
   },
 
   /** After minus before. Throws DataError unless both were asked about the same number of photos. */

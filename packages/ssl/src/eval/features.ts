@@ -49,10 +49,18 @@ export function featureFunction(network: FrozenNetwork, kind: FeatureKind): Feat
       'eval.features',
     );
   }
-  const ctx: ForwardContext = { train: false, rng: generator(0), computeDtype: 'float32' };
   const device = network.encoder.parameters()[0]?.device ?? 'cpu';
-  return (images) =>
-    noGrad(() => scope(() => pooled(network, network.encoder.forward(normalize(images.to(device)), ctx), kind, ctx)));
+  return (images) => {
+    const rng = generator(0); // a frozen network draws nothing from it
+    const ctx: ForwardContext = { train: false, rng, computeDtype: 'float32' };
+    try {
+      return noGrad(() =>
+        scope(() => pooled(network, network.encoder.forward(normalize(images.to(device)), ctx), kind, ctx)),
+      );
+    } finally {
+      rng.dispose();
+    }
+  };
 }
 
 function pooled(network: FrozenNetwork, tokens: Tokens, kind: FeatureKind, ctx: ForwardContext): Tensor {

@@ -79,7 +79,7 @@ function columnsOf(r2: R2Report, untrained: R2Report | undefined): Column[] {
   return [...figures, ...beside, ...(borders.includes('inside') ? [gain] : [])];
 }
 
-/** (R2 - R2_untrained) / (1 - R2_untrained): the share of what was missing that training brought (recipes G.1b). */
+/** (R2 - R2_untrained) / (1 - R2_untrained): the share of what was missing that training brought. */
 export function gainOverUntrained(trained: number, untrained: number): number {
   return (trained - untrained) / (1 - untrained);
 }

@@ -5,7 +5,7 @@
 import type { Interval } from '../protocol/report.js';
 import { uniformStream } from '../transforms/philox.js';
 
-/** Resamples of a bootstrap (recipes G.1b). */
+/** Resamples of a bootstrap. */
 export const NUM_RESAMPLES = 1000;
 
 /** Seed of the resamples: one for every encoder and parameter, so that differences between them are paired. */

@@ -44,20 +44,14 @@ export class PhotoFeatures {
   readonly transformations: Readonly<Record<R2Parameter, Transformation>>;
   readonly #options: PhotoFeaturesOptions;
   readonly #encode: FeatureFunction;
-  readonly #weights: string;
+  #weights: string | undefined;
   readonly #originals = new Map<string, EncodedPhotos>();
 
   constructor(options: PhotoFeaturesOptions) {
-    const { encoder, adapter, config } = options.network;
     this.#options = options;
-    this.sizePx = config.model.imagePx;
+    this.sizePx = options.network.config.model.imagePx;
     this.transformations = evaluationTransformations(options.transform, this.sizePx);
     this.#encode = featureFunction(options.network, options.kind);
-    const state = (prefix: string, tensors: Map<string, Tensor>): [string, Tensor][] =>
-      [...tensors].map(([name, value]) => [`${prefix}.${name}`, value]);
-    this.#weights = checksumOf(
-      new Map([...state('encoder', encoder.stateDict()), ...state('adapter', adapter.stateDict())]),
-    );
   }
 
   /** Side of the rendering from which a border's views are cut. */
@@ -154,9 +148,13 @@ export class PhotoFeatures {
     return `${this.#options.label}-${this.#options.kind}-${name}${selection === undefined ? '' : '-some'}`;
   }
 
+  /** Weights and photos are read when the cache asks: one that keeps nothing never does. */
   #key(part: EvaluationPart, what: string): FeatureKey {
-    const protocol = `${what}; view ${this.sizePx} px, features ${this.#options.kind}, float32`;
-    return { weights: this.#weights, photos: photosKey(part), protocol };
+    return {
+      weights: () => (this.#weights ??= checksumOf(weightsOf(this.#options.network))),
+      photos: () => photosKey(part),
+      protocol: `${what}; view ${this.sizePx} px, features ${this.#options.kind}, float32`,
+    };
   }
 
   /** Stores features with the numbers that belong to them. */
@@ -195,6 +193,12 @@ export class PhotoFeatures {
       this.#options.onProgress(`${what}, ${part.name} ${numDone}/${part.indices.length}`, true);
     }
   }
+}
+
+function weightsOf({ encoder, adapter }: FrozenNetwork): Map<string, Tensor> {
+  const named = (prefix: string, tensors: Map<string, Tensor>): [string, Tensor][] =>
+    [...tensors].map(([name, value]) => [`${prefix}.${name}`, value]);
+  return new Map([...named('encoder', encoder.stateDict()), ...named('adapter', adapter.stateDict())]);
 }
 
 function originalName(part: EvaluationPart, border: Border): string {

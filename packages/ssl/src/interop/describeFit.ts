@@ -1,5 +1,5 @@
 /** What was read of a file of weights and what became of it, for people. */
-import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
+import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
 import { NORM_EPS } from '../models/block.js';
 import type { EncoderDiff, Standing } from './fitWeights.js';
 import type { WeightsReport } from './loadWeights.js';

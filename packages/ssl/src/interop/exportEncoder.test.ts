@@ -10,7 +10,7 @@ import * as torch from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/parse.js';
-import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
+import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
 import { makeFolder } from '../makeFolder.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';

@@ -7,8 +7,8 @@
 import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { z } from 'zod';
+import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
 import { count, perChannel } from '../config/ranges.js';
-import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
 import { ConfigError } from '../errors.js';
 import { NORM_EPS } from '../models/block.js';
 import type { ToldSettings } from './toldSettings.js';

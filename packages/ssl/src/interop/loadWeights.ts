@@ -4,7 +4,7 @@ import type { FormatName } from './formatNames.js';
 import type { WeightFormat } from './formats.js';
 import { type Fail, failIn } from './pth/fail.js';
 import { recognise, type WeightChoice } from './recognise.js';
-import { type ToldBeside, toldBeside } from './toldSettings.js';
+import { type ToldBeside, toldBeside } from './toldBeside.js';
 import { toOurs } from './translate.js';
 import { openWeightFile } from './weightFile.js';
 

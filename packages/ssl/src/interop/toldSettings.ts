@@ -1,26 +1,14 @@
-/**
- * What a configuration beside a file of weights tells of them that no shape does. Read are the config.yaml of a run and the config.json
- * of our exports, of timm and of Hugging Face.
- */
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import type { Tensor } from '@halfway/torch';
-import { z } from 'zod';
-import { parseConfig } from '../config/parse.js';
-import { readConfigFile } from '../config/recipe.js';
+/** What a configuration tells of weights that no shape does. Whose configuration it is, toldBeside.ts finds out. */
 import type { Config } from '../config/schema.js';
-import { DataError } from '../errors.js';
-import { vitConfig } from '../models/vit.js';
-import { toldByHuggingFace } from './huggingFace.js';
-import { toldByTimm } from './timm.js';
-import { shapeSettings, type VitSettings } from './vitSettings.js';
+import type { VitSettings } from './vitSettings.js';
 
+/** By which values from 0 to 1 an image is normalised, channel by channel: (value - mean) / std. */
 export interface PixelSettings {
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
 
-/** As far as the configuration says. */
+/** Settings of weights, as far as a configuration tells them. */
 export interface ToldSettings extends Partial<Pick<VitSettings, 'widthDim' | 'depth' | 'numHeads'>> {
   /** How the program that the configuration is of resizes positions. */
   readonly positionResize?: Config['model']['positionResize'];
@@ -28,65 +16,7 @@ export interface ToldSettings extends Partial<Pick<VitSettings, 'widthDim' | 'de
   readonly activation?: string;
   /** What every layer norm adds to the variance. */
   readonly normEps?: number;
-  /** By which values from 0 to 1 are normalised, channel by channel. */
   readonly pixels?: PixelSettings;
   /** Side of the images that a ResNet-18 was trained with. */
   readonly imagePx?: number;
-}
-
-/** Those of a configuration at `path`. */
-export interface ToldBeside extends ToldSettings {
-  readonly path: string;
-}
-
-/**
- * What the configuration beside a file tells of its weights, which have our names; undefined where there is none, or one of other weights.
- * Throws DataError when it is no JSON, ConfigError when it is ours and breaks a rule.
- */
-export function toldBeside(file: string, tensors: ReadonlyMap<string, Tensor>): ToldBeside | undefined {
-  const told = readBeside(dirname(file));
-  if (told === undefined) return undefined;
-  const { widthDim, depth } = shapeSettings(tensors);
-  const isTheirs = (told.widthDim ?? widthDim) === widthDim && (told.depth ?? depth) === depth;
-  return isTheirs ? told : undefined;
-}
-
-function readBeside(folder: string): ToldBeside | undefined {
-  const path = join(folder, 'config.json');
-  if (existsSync(path)) {
-    const json = readJson(path);
-    const ofImages = join(folder, 'preprocessor_config.json'); // Hugging Face's
-    const images = existsSync(ofImages) ? readJson(ofImages) : undefined;
-    const told = toldByUs(json, path) ?? toldByTimm(json) ?? toldByHuggingFace(json, images);
-    return told && { path, ...told };
-  }
-  const [checkpoints, run] = [dirname(folder), dirname(dirname(folder))]; // of RUN/checkpoints/step-N
-  if (basename(checkpoints) !== 'checkpoints' || !existsSync(join(run, 'run.json'))) return undefined;
-  const ofRun = join(run, 'config.yaml');
-  return { path: ofRun, ...ofModel(readConfigFile(ofRun).model) };
-}
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DataError(
-      `${path}: the configuration beside weights must be JSON, got ${reason}; mend it, or move it away`,
-      { path },
-    );
-  }
-}
-
-const OURS = z.object({ model: z.looseObject({}), split: z.looseObject({}) });
-
-function toldByUs(json: unknown, path: string): ToldSettings | undefined {
-  const { data } = OURS.safeParse(json);
-  return data && ofModel(parseConfig({ model: data.model, split: data.split }, path).model);
-}
-
-function ofModel(model: Config['model']): ToldSettings {
-  if (model.kind === 'resnet18') return { imagePx: model.imagePx };
-  const { widthDim, depth, numHeads, positionResize } = vitConfig(model);
-  return { widthDim, depth, numHeads, positionResize };
 }

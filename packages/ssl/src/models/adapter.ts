@@ -1,6 +1,6 @@
 /**
  * The adapter between backbone and objective: one linear map of every token to the d features that are split into an
- * invariant and an equivariant part. It is exported with the backbone (recipes: the paper's "linear head").
+ * invariant and an equivariant part. It is exported with the backbone (the paper's "linear head": docs/open-points.md, 1).
  *
  * B images, N patches, D width of the encoder, d features.
  */

@@ -1,6 +1,6 @@
 /**
  * Decoders D_k: equivariant features of both views to one image. One linear layer and four convolutions (paper 3.2);
- * everything else about them is our design (recipes: the paper leaves it open). Discarded after pretraining.
+ * everything else about them is our design (docs/open-points.md, 21). Discarded after pretraining.
  *
  * Channels C0 -> C0/2 -> C0/4 -> C0/8 -> 3, an activation after the first three, none after the last. Maps are kept
  * channels-last: that is how the linear layer's rows already lie in memory, and convolutions are as fast or faster there.

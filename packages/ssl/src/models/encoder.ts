@@ -19,8 +19,8 @@ export interface Encoder extends Module {
   readonly widthDim: number;
   readonly gridPatches: number; // patches along one side of an image of the configured size
   readonly patchPx: number; // side of the square that a patch token stands for
-  /** Whether the images of a training batch change each other's tokens, as the statistics of batch norm do. */
-  readonly mixesImages: boolean;
+  /** Whether the images of a training batch change each other's tokens, by the statistics that they share. */
+  readonly hasBatchNorm: boolean;
   /**
    * Normalised images f32 [B, 3, S, S] to tokens.
    * @param mask bool [B, N], row-major over the grid: patches that the encoder does not see; only for encoders made with a mask token

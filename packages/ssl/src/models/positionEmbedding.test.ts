@@ -76,7 +76,7 @@ describe('resizePositions', () => {
     });
   });
 
-  it('weighs rows as the closed-form golden numbers do (J.4-15), 0.3 of a row behind one', () => {
+  it('weighs rows as the closed-form golden numbers do, 0.3 of a row behind one', () => {
     torch.scope(() => {
       const distances = [1.3, 0.3, 0.7, 1.7];
       expectWeights(
@@ -91,7 +91,7 @@ describe('resizePositions', () => {
     [0, 0.6490683, 0.65625],
     [1, 2.947205, 2.96875],
     [15, 35.121118, 35.34375],
-  ])('reads row %i of 37 to 16 at %d with offset and at %d by size (J.4-15)', (row, offset, size) => {
+  ])('reads row %i of 37 to 16 at %d with offset and at %d by size', (row, offset, size) => {
     torch.scope(() => {
       expectWeights(weightsOf(row, 37, 16, 'offset'), clampedWeights(offset, 37));
       expectWeights(weightsOf(row, 37, 16, 'size'), stretchedWeights(size, 37, 16));

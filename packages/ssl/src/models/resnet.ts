@@ -34,7 +34,7 @@ export class Resnet18 extends Module implements Encoder {
   readonly widthDim = RESNET18_WIDTH_DIM;
   readonly gridPatches: number;
   readonly patchPx: number;
-  readonly mixesImages = true;
+  readonly hasBatchNorm = true;
   readonly hasSmallStem: boolean;
   readonly padsEnd: boolean;
 

@@ -44,7 +44,7 @@ export class Vit extends Module implements Encoder {
   readonly widthDim: number;
   readonly gridPatches: number;
   readonly patchPx: number;
-  readonly mixesImages = false;
+  readonly hasBatchNorm = false;
   readonly numRegisters: number;
   readonly positionResize: VitConfig['positionResize'];
 

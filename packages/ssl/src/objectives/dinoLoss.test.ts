@@ -43,7 +43,7 @@ describe('dinoLoss', () => {
     });
   });
 
-  it('of one pair is the mean of its images: the closed-form golden number (J.4-3)', () => {
+  it('of one pair is the mean of its images: the closed-form golden number', () => {
     torch.scope(() => {
       const targets = centeredTargets(wave(Math.sin, 2, 4), wave(Math.sin, 1, 4).mul(0.1), 0.04);
       const views = torch.stack([wave(Math.sin, 2, 4), wave(Math.cos, 2, 4)]); // the teacher saw the first

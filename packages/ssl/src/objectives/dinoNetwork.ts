@@ -178,14 +178,14 @@ export function distillation(
   const teacherSight = (views: readonly View[], ctx: ForwardContext): Sight => {
     const whole = views.slice(0, NUM_GLOBAL).map(({ images, teacherImages }) => ({ images: teacherImages ?? images }));
     // Nothing is dropped in a teacher, but its batch norm has the statistics of its own batches and tracks them, as in DINO.
-    return teacher.see(whole, split, teacher.encoder.mixesImages ? ctx : { ...ctx, train: false });
+    return teacher.see(whole, split, teacher.encoder.hasBatchNorm ? ctx : { ...ctx, train: false });
   };
   return {
     base: {
       advice: adviceOf(section),
       views: globalAndLocalViews(config),
       network: student,
-      batchDependent: student.encoder.mixesImages ? ['the batch norm of the encoder'] : [],
+      batchDependent: student.encoder.hasBatchNorm ? ['the batch norm of the encoder'] : [],
       teacher: {
         network: teacher,
         momentumAt: (step, totalSteps) => teacherMomentumAt(step, totalSteps, teacherMomentum),

@@ -47,7 +47,7 @@ export function pairObjective(
   const encode = (batch: DeviceBatch, ctx: ForwardContext): SplitTokens[] => {
     const views = batch.views.map(({ images }) => ({ images: normalize(images) }));
     // Batch statistics are a view's own, as in VICReg and SIE (main_vicreg.py; src/models.py).
-    const eachAlone = network.encoder.mixesImages && ctx.train;
+    const eachAlone = network.encoder.hasBatchNorm && ctx.train;
     return encodeViews(network, views, ctx, { eachAlone }).map((tokens) => splitTokens(tokens, split));
   };
   return {
@@ -57,7 +57,7 @@ export function pairObjective(
       { name: 'v2', sizePx: model.imagePx, ...(transformed && { transformed }) },
     ],
     network,
-    batchDependent: [...batchDependent, ...(network.encoder.mixesImages ? ['the batch norm of the encoder'] : [])],
+    batchDependent: [...batchDependent, ...(network.encoder.hasBatchNorm ? ['the batch norm of the encoder'] : [])],
     weightsAt: () => weights,
     initialState: () => ({}),
 

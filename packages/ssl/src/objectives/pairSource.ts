@@ -1,5 +1,6 @@
 /**
- * Whose features of v1 and v2 a task reads, where the base has a teacher or hides patches (recipes E.5-5, 6, 8). The base does not know.
+ * Whose features of v1 and v2 a task reads, where the base has a teacher or hides patches (docs/open-points.md, 5, 6 and 8).
+ * The base does not know.
  */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';

@@ -5,7 +5,7 @@
  *   v2 = g_theta(u),  u_k = g_{theta_k}(u),  theta_k = k theta / (K + 1)
  *   L = L_base + lambda * 1/K sum_k || D_k([z1_equi ; z2_equi]) - u_k ||^2
  *
- * Source: arXiv 2503.18753v2, section 3; open points: recipes E.5. With `concat: cross_attention`, `intermediates: 0` and
+ * Source: arXiv 2503.18753v2, section 3; what it leaves open: docs/open-points.md. With `concat: cross_attention`, `intermediates: 0` and
  * `includeFinal` it is the method's 2024 predecessor (arXiv 2412.03314), which reconstructs v2 itself (models/crossAttention.ts).
  *
  * B images, N patches, E equivariant features, S pixels a side, K intermediate states.

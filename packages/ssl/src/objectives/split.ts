@@ -1,6 +1,6 @@
 /**
- * The split of features into an invariant and an equivariant part (paper section 3; recipes E.5-1, E.5-2): of the adapter's tokens or the
- * encoder's own, or (dinoNetwork.ts) all of those and further outputs of the head that reads them.
+ * The split of features into an invariant and an equivariant part (arXiv 2503.18753v2, section 3; docs/open-points.md, 1 and 2): of the
+ * adapter's tokens or the encoder's own, or (dinoNetwork.ts) all of those and further outputs of the head that reads them.
  *
  * B images, N patches, D = D_inv + D_equi features.
  */

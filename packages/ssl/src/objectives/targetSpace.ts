@@ -1,5 +1,5 @@
 /**
- * The space in which pixels are reconstructed (recipes E.5-19), and the way back to a picture.
+ * The space in which pixels are reconstructed (docs/open-points.md, 19), and the way back to a picture.
  *
  * B images, S pixels a side, G patches a side of P pixels.
  */

@@ -1,6 +1,7 @@
 /** The pair of views v1 and v2 = g_theta(u): how it is asked for, and where it is found in a batch. */
-import type { DeviceBatch, TransformationPath, View, ViewRequest } from '../data/batch.js';
+import type { DeviceBatch, View, ViewRequest } from '../data/batch.js';
 import { ConfigError } from '../errors.js';
+import type { TransformationPath } from '../transforms/path.js';
 
 /** What g does to a view. */
 export type TransformedRequest = NonNullable<ViewRequest['transformed']>;

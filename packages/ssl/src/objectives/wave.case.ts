@@ -1,4 +1,4 @@
-/** The inputs of the closed-form golden numbers of objectives. Not a test itself. */
+/** The inputs of the closed-form golden numbers of objectives, which are numpy's in float64. Not a test itself. */
 import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 

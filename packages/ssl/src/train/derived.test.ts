@@ -18,10 +18,10 @@ describe('derivedValues', () => {
       ...{ views: { '224 px': 2 }, gridPatches: 14, tokens: 197, invariantDim: 256, computeDtype: 'bfloat16' },
     });
     expect(parameters).toEqual({
-      encoder: 21_665_664, // ViT-S/16, recipes J.4-17
+      encoder: 21_665_664, // timm's vit_small_patch16_224 without its classifier
       adapter: 384 * 512 + 512,
       expander: 256 * 1024 + 1024 * 1024 * 2 + 2 * 3 * 1024,
-      decoders: 2 * 821_219, // recipes E.2, equivariant width 256
+      decoders: 2 * 821_219, // models/decoder.ts: 512 -> 256 a token, then 256, 128, 64, 32, 3 channels by 4x4 kernels
       total: 21_665_664 + 197_120 + 2_365_440 + 1_642_438,
     });
   });

@@ -7,7 +7,7 @@ import { DecodePool } from '../data/decode/decodePool.js';
 import { photoSource } from '../data/photos.case.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { bytesOf, outcomeOf, stopAfterStep5 } from './pretrain.case.js';
-import type { PretrainOptions } from './pretrain.js';
+import type { PretrainOptions } from './pretrainOptions.js';
 import { pretrainOn } from './pretrainRun.js';
 
 const scratch = scratchFolder();

@@ -101,7 +101,7 @@ describe('parameterGroups', () => {
     });
   });
 
-  it("gives the 24 blocks of DINOv2's ViT-L the closed-form golden numbers (J.4-13)", () => {
+  it("gives the 24 blocks of DINOv2's ViT-L the closed-form golden numbers", () => {
     torch.scope(() => {
       const groups = groupsIn(new Network(24), 'optim.layerDecay=0.9', 'optim.patchEmbedLrMult=0.2');
       const scale = (name: string): number => groups[`encoder.${name}`]?.[2] ?? NaN;

@@ -6,7 +6,8 @@ import { loadSafetensors } from '@halfway/torch/io';
 import { expect } from 'vitest';
 import type { MetricRow } from '../protocol/metrics.js';
 import { checkpointSteps } from '../run/checkpoint.js';
-import { pretrain, type PretrainOptions, type PretrainProgress } from './pretrain.js';
+import { pretrain } from './pretrain.js';
+import type { PretrainOptions, PretrainProgress } from './pretrainOptions.js';
 
 export function rowsOf(out: string): MetricRow[] {
   const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');

@@ -10,7 +10,8 @@ import type { RunManifest } from '../protocol/run.js';
 import { checkpointSteps } from '../run/checkpoint.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { learnedIn, outcomeOf, rowsOf, stopAfterStep5, stopAt } from './pretrain.case.js';
-import { pretrain, type PretrainProgress } from './pretrain.js';
+import { pretrain } from './pretrain.js';
+import type { PretrainProgress } from './pretrainOptions.js';
 
 const scratch = scratchFolder();
 const photos = await photoSource(6);

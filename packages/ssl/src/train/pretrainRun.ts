@@ -28,7 +28,7 @@ import { FixedPhotos } from './fixedPhotos.js';
 import { Alarms } from './health.js';
 import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
-import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrain.js';
+import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrainOptions.js';
 import { requireResumable } from './resume.js';
 import { figureText, startFrom, verdictText } from './start.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';

@@ -53,7 +53,7 @@ describe('stepParams', () => {
     );
     expect(peakLr(fourBatches)).toBeCloseTo(0.1, 12);
     const square = tinyConfig('optim.lr=0.004', 'optim.lrScaling=sqrt_1024', 'train.batch=2048');
-    expect(peakLr(square)).toBeCloseTo(0.0056568542, 10); // J.4-13
+    expect(peakLr(square)).toBeCloseTo(0.0056568542, 10); // 0.004 sqrt(2)
   });
 
   it('has every number of a step: rate, clip, and the weight of each term', () => {

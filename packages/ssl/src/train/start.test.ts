@@ -13,7 +13,8 @@ import type { FeatureFigure, InitReport } from '../protocol/init.js';
 import { exportBackbone } from '../run/exportBackbone.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { bytesOf, learnedIn } from './pretrain.case.js';
-import { type FeatureJudge, pretrain, type PretrainOptions } from './pretrain.js';
+import { pretrain } from './pretrain.js';
+import type { FeatureJudge, PretrainOptions } from './pretrainOptions.js';
 import { startFrom, verdictText } from './start.js';
 import { createTrainState } from './state.js';
 

@@ -40,7 +40,7 @@ describe('rotation, translation and SE(2)', () => {
     });
   });
 
-  // recipes J.3: 5x5, +30 degrees, output (x = 4, y = 2) shows the source at (3.7320508, 3).
+  // 5x5, +30 degrees: the output at (x = 4, y = 2) shows the source at (2 + 2 cos 30, 2 + 2 sin 30) = (3.7320508, 3).
   it('turn counter-clockwise: the golden sampling point', () => {
     scope(() => {
       const column = tensor([0, 1, 2, 3, 4]).expand([5, 5]);

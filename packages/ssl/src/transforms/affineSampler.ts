@@ -7,8 +7,8 @@
  * B images, C channels, H and W pixels.
  */
 import { cat, ones, scope, stack, type Tensor, tensor } from '@halfway/torch';
+import { PIXEL_MEAN } from '../config/pixelStatistics.js';
 import type { Config } from '../config/schema.js';
-import { PIXEL_MEAN } from '../data/batch.js';
 import { mapChunks } from './chunks.js';
 import { perChannel } from './pixels.js';
 import type { Fill } from './transformation.js';

@@ -1,4 +1,4 @@
-/** Gaussian blur: theta = (sigma), in pixels of the view (recipes E.3, E.5-16). B images. */
+/** Gaussian blur: theta = (sigma), in pixels of the view; its path: docs/open-points.md, 16. B images. */
 import type { Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { mapChunks } from './chunks.js';

@@ -1,5 +1,5 @@
 /**
- * Colour: theta = (brightness, contrast, saturation, hue) deltas, applied in that order (recipes E.3, E.5-15).
+ * Colour: theta = (brightness, contrast, saturation, hue) deltas, applied in that order (docs/open-points.md, 15).
  * Factors are 1 + delta. B images.
  */
 import type { Tensor } from '@halfway/torch';

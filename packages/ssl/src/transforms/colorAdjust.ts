@@ -2,7 +2,7 @@
  * torchvision's colour operations with one factor per image, without comparisons and selections (which no CPU vectorises).
  *
  * All are pure and differentiable in images and factors. They work in place on what they made themselves.
- * Source: formulas of torchvision `_functional_tensor.py` (recipes J.3). B images, H and W pixels.
+ * Source: formulas of torchvision `_functional_tensor.py`. B images, H and W pixels.
  */
 import { scope, type Tensor, tensor } from '@halfway/torch';
 import { perChannel, perImage } from './pixels.js';

@@ -12,7 +12,7 @@ describe('gaussianBlur', () => {
     });
   });
 
-  // recipes J.4-8: taps of sigma 1 over 9 pixels.
+  // Taps of sigma 1 over 9 pixels: exp(-x^2 / 2) for x = -4..4, over their sum; in float64 by numpy.
   it('spreads a point by the golden taps', () => {
     scope(() => {
       const point = zeros([1, 1, 1, 17]);

@@ -4,7 +4,6 @@
  * B images, C canvas side, S view side, K intermediate states, P parameters.
  */
 import { fullLike, ones, scope, type Tensor } from '@halfway/torch';
-import type { TransformationPath } from '../data/batch.js';
 import { mapChunksAll } from './chunks.js';
 import { cropCenter } from './cropCenter.js';
 import type { Fill, Transformation } from './transformation.js';
@@ -18,13 +17,21 @@ export interface PathOptions {
   readonly sizePx: number;
 }
 
+/** The states between u and v2. `valid` is 1 where a pixel's source lies inside the photo, else 0. */
+export interface TransformationPath {
+  readonly theta: Tensor; // [B, P]
+  readonly start: Tensor; // u [B, 3, S, S]
+  readonly states: readonly Tensor[]; // u_1 .. u_K, each [B, 3, S, S]
+  readonly valid: readonly Tensor[]; // one per state, [B, 1, S, S]
+}
+
 /** A rendered path and its end v2 = g_theta(u), f32 [B, 3, S, S]. */
 export interface RenderedPath extends TransformationPath {
   readonly end: Tensor;
 }
 
 /**
- * u_k = g_{theta_k}(u), theta_k = at(theta, k / (K + 1)), and v2 = g_theta(u) (recipes E.1).
+ * u_k = g_{theta_k}(u), theta_k = at(theta, k / (K + 1)), and v2 = g_theta(u) (arXiv 2503.18753v2, section 3).
  *
  * A photometric g sees the canvas before the view is cut from it. The masks are views of one 1 where nothing lies outside.
  * @param canvas f32 [B, 3, C, C] in [0, 1], C - S even; C = S unless g moves content in from around the view

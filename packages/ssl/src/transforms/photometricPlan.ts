@@ -1,6 +1,6 @@
 /**
  * What the photometric augmentation does to one image: numbers only, drawn before any pixel exists.
- * Source: DINO's and iBOT's augmentation (recipes B.2), parameters of torchvision's ColorJitter (J.3).
+ * Source: DINO's `DataAugmentationDINO` and iBOT's `DataAugmentationiBOT`; parameters of torchvision's `ColorJitter`.
  */
 import type { Config } from '../config/schema.js';
 import { blurRadiusPx } from './gaussianBlur.js';

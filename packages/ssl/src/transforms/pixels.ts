@@ -1,6 +1,6 @@
 /** From RGB in [0, 1] to what an encoder sees, and back. B images, H and W pixels. */
 import { type Tensor, tensor } from '@halfway/torch';
-import { PIXEL_MEAN, PIXEL_STD } from '../data/batch.js';
+import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
 
 /** (images - mean) / std per channel: f32 [B, 3, H, W] in [0, 1] to the same shape. Source: torchvision `normalize`. */
 export function normalize(images: Tensor): Tensor {

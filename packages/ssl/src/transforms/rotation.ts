@@ -1,4 +1,4 @@
-/** Rotation about the image's centre: theta = (phi), positive is counter-clockwise (recipes E.3). B images. */
+/** Rotation about the image's centre: theta = (phi), positive is counter-clockwise, as torchvision's `rotate`. B images. */
 import type { Config } from '../config/schema.js';
 import { inverseRigid, rigidCanvasPx, sampleAffine } from './affineSampler.js';
 import { sampleParameters, symmetric } from './sampleParameters.js';

@@ -1,5 +1,6 @@
 /**
- * Rigid motion: theta = (phi, tx, ty), a turn about the centre, then a shift; out(p) = in(R^-1 (p - c - t) + c) (recipes E.3).
+ * Rigid motion: theta = (phi, tx, ty), a turn about the centre, then a shift; out(p) = in(R^-1 (p - c - t) + c)
+ * (docs/open-points.md, 17).
  * B images, s the fraction of the path.
  */
 import { cat, scope, type Tensor, where } from '@halfway/torch';

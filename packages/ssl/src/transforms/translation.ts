@@ -1,4 +1,4 @@
-/** Translation: theta = (tx, ty), out(x, y) = in(x - tx, y - ty) (recipes E.3). B images. */
+/** Translation: theta = (tx, ty), out(x, y) = in(x - tx, y - ty). B images. */
 import type { Config } from '../config/schema.js';
 import { inverseRigid, rigidCanvasPx, sampleAffine } from './affineSampler.js';
 import { sampleParameters, symmetric } from './sampleParameters.js';
@@ -31,7 +31,7 @@ export function translation(config: TranslationConfig, sizePx: number): Transfor
   };
 }
 
-/** The largest shift on an axis in pixels of a view of `sizePx` (recipes E.5-11). */
+/** The largest shift on an axis in pixels of a view of `sizePx` (docs/open-points.md, 11). */
 export function largestShiftPx(
   { translatePx, translateUnit }: Pick<Config['transform'], 'translatePx' | 'translateUnit'>,
   sizePx: number,

@@ -3,7 +3,7 @@
  *
  * Boxes are in pixels of the upright photo, whole numbers. A plan is a function of the photo's size and of the streams of its
  * views, so that decode processes, a resume or another machine plan alike. Flips belong to the photometric plan.
- * Source: torchvision RandomResizedCrop.get_params, Resize and CenterCrop (recipes J.1).
+ * Source: torchvision RandomResizedCrop.get_params, Resize and CenterCrop.
  */
 import type { Config } from '../../config/schema.js';
 import type { UniformDraw } from '../../transforms/transformation.js';

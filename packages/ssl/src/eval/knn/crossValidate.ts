@@ -6,8 +6,9 @@ import { scope } from '@halfway/torch';
 import type { FeatureKind } from '../../protocol/report.js';
 import { disposeNetwork, type FrozenNetwork, loadEncoder } from '../../run/loadEncoder.js';
 import { allFeatures } from '../allFeatures.js';
-import { type EvaluationData, requireClasses } from '../evaluationData.js';
+import type { EvaluationData } from '../evaluationData.js';
 import { foldsById } from '../partition.js';
+import { requireClasses } from '../photoClasses.js';
 import { knnCrossValidated, type KnnResult } from './knn.js';
 
 export interface CrossValidatedKnnOptions {

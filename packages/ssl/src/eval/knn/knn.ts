@@ -1,5 +1,5 @@
 /**
- * k-NN classification on frozen features (recipes G.3; DINOv2 `eval/knn.py`, iBOT `knn_classifier`): L2-normalised,
+ * k-NN classification on frozen features (DINOv2 `eval/knn.py`, iBOT `knn_classifier`): L2-normalised,
  * similarity = dot product, a neighbour votes exp(similarity / T), T = 0.07. Nothing is trained or chosen.
  *
  * n training photos, m test photos, D features, k neighbours, L classes.

@@ -20,7 +20,7 @@ export interface LbfgsOptions {
 export interface LbfgsResult {
   readonly point: Tensor; // outside every scope; the caller disposes it
   readonly iterations: number;
-  readonly converged: boolean;
+  readonly hasConverged: boolean;
 }
 
 /** Correction pairs kept. */
@@ -46,9 +46,9 @@ export function lbfgs(start: Tensor, evaluate: (point: Tensor) => Evaluation, op
   const pairs: Pair[] = [];
   let state = scope(() => kept({ point: start.clone(), ...evaluate(start) }));
   let iterations = 0;
-  let converged = isFlat(state.gradient, options.gradientTolerance);
+  let hasConverged = isFlat(state.gradient, options.gradientTolerance);
   try {
-    while (!converged && iterations < options.maxIterations) {
+    while (!hasConverged && iterations < options.maxIterations) {
       const before = state;
       const next = scope(() => {
         const direction = directionOf(before.gradient, pairs);
@@ -63,9 +63,9 @@ export function lbfgs(start: Tensor, evaluate: (point: Tensor) => Evaluation, op
       if (pairs.length > MEMORY_PAIRS) disposePair(pairs.shift());
       before.point.dispose();
       before.gradient.dispose();
-      converged = isFlat(state.gradient, options.gradientTolerance);
+      hasConverged = isFlat(state.gradient, options.gradientTolerance);
     }
-    return { point: state.point, iterations, converged };
+    return { point: state.point, iterations, hasConverged };
   } finally {
     state.gradient.dispose();
     pairs.forEach(disposePair);

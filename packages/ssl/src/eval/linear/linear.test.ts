@@ -13,8 +13,8 @@ describe('fitLogistic', () => {
 
   it.each([0.1, 0.001])("equals torch's L-BFGS at strength %f", (strength) => {
     scope(() => {
-      const { weight, bias, converged } = fitLogistic(features, labels, 3, strength);
-      expect(converged).toBe(true);
+      const { weight, bias, hasConverged } = fitLogistic(features, labels, 3, strength);
+      expect(hasConverged).toBe(true);
       // The gradient is below 1e-6: with curvature of order `strength` the weights are that close.
       expectClose(weight, fixture.get(`logistic.weight.${strength}`), 'weight', 1e-5);
       expectClose(bias.sub(bias.mean()), fixture.get(`logistic.bias.${strength}`), 'bias', 1e-5);

@@ -57,7 +57,7 @@ function report(
   parts: readonly LabelledFeatures[],
 ): LinearResult {
   const [numFit, numValidation, numTest] = parts.map((part) => part.labels.length);
-  const state = model.converged ? 'converged' : 'not converged';
+  const state = model.hasConverged ? 'converged' : 'not converged';
   return {
     top1: (100 * sum(right)) / right.length,
     interval: wilsonInterval(sum(right), right.length),

@@ -7,12 +7,12 @@ import { argmaxOfRows } from '../argmaxOfRows.js';
 import { cat, noGrad, scope, zeros, type Tensor } from '@halfway/torch';
 import { lbfgs } from './lbfgs.js';
 
-/** Weights [D, L] and biases [1, L], float64, outside every scope: the caller disposes them. */
+/** Weights [D, L] and biases [1, L], float64, of the scope that `fitLogistic` is called in. */
 export interface LogisticModel {
   readonly weight: Tensor;
   readonly bias: Tensor;
   readonly iterations: number;
-  readonly converged: boolean;
+  readonly hasConverged: boolean;
 }
 
 /** Rows turned to float64 at a time. */
@@ -46,13 +46,13 @@ export function fitLogistic(
         start === undefined
           ? zeros([(numFeatures + 1) * numClasses], { dtype: 'float64' })
           : flattenModel(coordinates.inverse.matmul(start.weight), start.bias);
-      const { point, iterations, converged } = lbfgs(
+      const { point, iterations, hasConverged } = lbfgs(
         initial,
         (at) => objective(features, labels, unflatten(at, numFeatures, numClasses), coordinates),
         { maxIterations: MAX_ITERATIONS, gradientTolerance: GRADIENT_TOLERANCE },
       );
       const { weight, bias } = unflatten(point, numFeatures, numClasses);
-      const model = { weight: coordinates.basis.matmul(weight), bias: bias.clone(), iterations, converged };
+      const model = { weight: coordinates.basis.matmul(weight), bias: bias.clone(), iterations, hasConverged };
       point.dispose();
       return model;
     }),

@@ -1,5 +1,5 @@
 /**
- * What lies outside the photo when it is turned or shifted: the two borders of recipes G.1b.
+ * What lies outside the photo when it is turned or shifted: the two borders of docs/evaluation.md.
  *
  * - `inside`: I and g(I) are the central S x S of a larger rendering C x C, so no pixel from outside is ever seen.
  * - `zeros`: g acts on the S x S square itself and fills with black (the paper's likely set-up): the fill tells theta.

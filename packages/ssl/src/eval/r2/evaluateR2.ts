@@ -1,6 +1,6 @@
 /**
  * R2 of the transformation parameters of frozen features: both borders, both heads, one bootstrap for all intervals
- * (recipes G.1, G.1b). Takes features; renders and encodes nothing.
+ * (docs/evaluation.md). Takes features; renders and encodes nothing.
  *
  * n images, A thetas an image, P parameters.
  */

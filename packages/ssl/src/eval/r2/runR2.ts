@@ -14,7 +14,7 @@ import type { PhotoFeatures } from '../photoFeatures.js';
 import type { ProgressListener } from '../progress.js';
 import { answersOf, describeHeads, r2ReportOf, type R2Answer, type R2Parts } from './evaluateR2.js';
 import { selectImages, type PairSet } from './pairSet.js';
-import { describeRanges, drawThetas, scaleThetas } from './thetas.js';
+import { describeRanges, drawThetas, requireRanges, scaleThetas } from './thetas.js';
 import type { TransformedFeatures } from './transformedFeatures.js';
 
 /** What is asked: the parameters, each under the borders. */
@@ -61,9 +61,13 @@ interface Readable {
   readonly split: Partition; // positions among `train`
 }
 
-/** Scores the parameters under the borders that are asked about. */
+/**
+ * Scores the parameters under the borders that are asked about.
+ * @throws ConfigError, before any photo is rendered, where a parameter has no range; DataError where photos change meanwhile
+ */
 export async function runR2(options: RunR2Options): Promise<R2Report> {
   const { features, data, questions } = options;
+  for (const parameter of questions.parameters) requireRanges(parameter, features.transformations[parameter]);
   const answers: R2Answer[] = [];
   let readable: Readable | undefined;
   for (const border of questions.borders) {

@@ -87,7 +87,7 @@ export function sumRows(rows: Float64Array, columns: number): Float64Array {
   return sums;
 }
 
-/** R2 of predictions against targets, both [samples, P] (golden numbers: recipes J.4-7). */
+/** R2 of predictions against targets, both [samples, P]. */
 export function r2Score(
   target: Float32Array | Float64Array,
   prediction: Float32Array | Float64Array,

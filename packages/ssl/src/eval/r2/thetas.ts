@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../../config/schema.js';
+import { ConfigError } from '../../errors.js';
 import type { R2Parameter } from '../../protocol/report.js';
 import { createTransformation } from '../../transforms/createTransformation.js';
 import { uniformStream } from '../../transforms/philox.js';
@@ -46,7 +47,30 @@ export function drawThetas(
   return thetas;
 }
 
-/** Every parameter scaled to [-1, 1] over its range: 2 (theta - min) / (max - min) - 1. */
+/** The keys from which the ranges follow. */
+const RANGE_KEYS = {
+  rotation: 'transform.rotationDeg',
+  color: 'transform.color',
+  blur: 'transform.blurSigmaPx',
+  translation: 'transform.translatePx',
+} as const satisfies Record<R2Parameter, string>;
+
+/**
+ * R2 asks how much of a variance is explained: of a parameter that never changes there is none, and its scaling has no end.
+ * @throws ConfigError where a range of an evaluated transformation is one value
+ */
+export function requireRanges(parameter: R2Parameter, { parameters }: Transformation): void {
+  const fixed = parameters.find(({ min, max }) => !(max > min));
+  if (fixed === undefined) return;
+  const key = parameter === 'color' ? `${RANGE_KEYS.color}.${fixed.name}` : RANGE_KEYS[parameter];
+  throw new ConfigError(
+    `${key}: R2 needs a range of more than one value, got [${round(fixed.min)}, ${round(fixed.max)}] ${fixed.unit} of ${fixed.name}; ` +
+      `widen it, or leave ${parameter} out of what R2 is asked`,
+    key,
+  );
+}
+
+/** Every parameter scaled to [-1, 1] over its range, which `requireRanges` has seen: 2 (theta - min) / (max - min) - 1. */
 export function scaleThetas(transformation: Transformation, thetas: Float32Array): Float32Array {
   const specs = transformation.parameters;
   return thetas.map((value, at) => {

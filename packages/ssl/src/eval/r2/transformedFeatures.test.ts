@@ -5,7 +5,7 @@ import { expectClose } from '../../models/fixture.case.js';
 import { R2_PARAMETERS } from '../../protocol/report.js';
 import type { SquareChunk } from '../features.js';
 import { insideCanvasPx, originalView, renderingPx, transformedView } from './borders.js';
-import { describeRanges, drawThetas, evaluationTransformations, scaleThetas } from './thetas.js';
+import { describeRanges, drawThetas, evaluationTransformations, requireRanges, scaleThetas } from './thetas.js';
 import { encodeTransformed, type TransformedFeatures } from './transformedFeatures.js';
 
 const SIZE = 32;
@@ -85,6 +85,23 @@ describe('thetas', () => {
       scaleThetas(transformations[name], drawThetas(transformations[name], ids, 2)),
     );
     expect(scaledRotation).not.toEqual(scaledBlur);
+  });
+
+  it('must have a range, by the key that it follows from', () => {
+    for (const parameter of R2_PARAMETERS) requireRanges(parameter, transformations[parameter]);
+    const fixed = evaluationTransformations(
+      configSchema.parse({ transform: { color: { hue: 0 }, blurSigmaPx: [1, 1] } }).transform,
+      SIZE,
+    );
+    const refused = (parameter: 'color' | 'blur'): (() => void) => {
+      return () => requireRanges(parameter, fixed[parameter]);
+    };
+    expect(refused('color')).toThrow(
+      'transform.color.hue: R2 needs a range of more than one value, got [0, 0] turn of hue; widen it, or leave color out',
+    );
+    expect(refused('blur')).toThrow(
+      'transform.blurSigmaPx: R2 needs a range of more than one value, got [1, 1] px of sigma',
+    );
   });
 
   it('are drawn whatever probability the training had', () => {

@@ -7,7 +7,7 @@ import { configText } from '../config/recipe.js';
 import { DataError } from '../errors.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { published } from './published.case.js';
-import { type ToldBeside, toldBeside } from './toldSettings.js';
+import { type ToldBeside, toldBeside } from './toldBeside.js';
 
 const scratch = scratchFolder();
 

@@ -17,6 +17,7 @@ import {
   type TaskReports,
 } from '../protocol/report.js';
 import { requireDevice } from '../requireDevice.js';
+import { writeAtomic } from '../run/files.js';
 import { disposeNetwork, type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
 import { runEncoderTasks, tasksFor } from './encoderTasks.js';
 import { EvaluationData, type EvaluationPart } from './evaluationData.js';
@@ -24,7 +25,6 @@ import { FeatureCache } from './featureCache.js';
 import { PhotoFeatures } from './photoFeatures.js';
 import type { ProgressListener } from './progress.js';
 import { r2Questions, type R2Questions } from './r2/runR2.js';
-import { writeReport } from './writeReport.js';
 
 /** Seed of the untrained encoder, fixed so that every report has the same one beside it. */
 const UNTRAINED_SEED = 0;
@@ -136,7 +136,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
     seconds: (performance.now() - start) / 1000,
     timings,
   };
-  if (reportPath !== undefined) writeReport(reportPath, report);
+  if (reportPath !== undefined) writeAtomic(reportPath, `${JSON.stringify(report, undefined, 2)}\n`);
   return report;
 }
 

@@ -72,7 +72,9 @@ describe('RunFolder', () => {
   it('says that the disk is full, and how to go on', () => {
     const folder = RunFolder.create(newPath(), config);
     symlinkSync('/dev/full', join(folder.path, 'metrics.jsonl'));
-    expect(() => folder.appendMetrics(row(1))).toThrow('the disk is full: make room and go on with --resume');
+    expect(() => folder.appendMetrics(row(1))).toThrow(
+      'the disk is full: make room (a run that had begun goes on with --resume)',
+    );
   });
 
   it('is removed with all that is in it only as long as no run has begun', () => {

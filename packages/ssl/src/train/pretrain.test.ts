@@ -123,7 +123,7 @@ describe('pretrain', () => {
     const resumed = (change: object): Promise<unknown> => pretrain({ ...options, resume: true, ...change });
     await expect(resumed({ config: tinyConfig('train.steps=7', 'optim.lr=0.1') })).rejects.toThrow(
       '--resume: the configuration must be that of the run, got optim.lr: 0.1 where the run has 0.0005; train.steps: 7 where the run has 6; ' +
-        'leave these settings out, or start a new run',
+        "give the run's own settings (--resume without --recipe takes them all), or start a new run",
     );
     const others = await photoSource(5);
     await expect(resumed({ data: others.paths })).rejects.toThrow(

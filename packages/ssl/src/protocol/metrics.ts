@@ -8,6 +8,6 @@ export interface MetricRow {
   readonly gradNorm: number;
   readonly imagesPerSecond: number;
   readonly dataWaitMs: number; // mean per step since the last row
-  readonly stepMs: number;
+  readonly stepMs: number; // mean since the last row, without the time of logging, pictures and checkpoints
   readonly [term: string]: number;
 }

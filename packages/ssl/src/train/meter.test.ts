@@ -2,6 +2,7 @@ import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { DivergedError } from './divergedError.js';
 import { Meter } from './meter.js';
+import { StepClock } from './stepClock.js';
 
 const indices = Int32Array.of(7, 11);
 
@@ -19,7 +20,7 @@ function add(meter: Meter, step: number, loss: number, finite = 1): void {
 
 describe('Meter', () => {
   it('gives the means since the last row, of exactly what the steps returned', () => {
-    const meter = new Meter(8);
+    const meter = new Meter(8, new StepClock());
     add(meter, 1, 1);
     add(meter, 2, 2);
     const row = meter.read(2, { lr: 0.5, numbers: {} });
@@ -32,11 +33,11 @@ describe('Meter', () => {
 
   it('goes on from a checkpoint with the same means, to the bit', () => {
     const losses = [0.1, 0.7, 0.3, 0.9].map(Math.fround);
-    const [whole, first] = [new Meter(8), new Meter(8)];
+    const [whole, first] = [new Meter(8, new StepClock()), new Meter(8, new StepClock())];
     losses.forEach((loss, i) => add(whole, i + 1, loss));
     losses.slice(0, 3).forEach((loss, i) => add(first, i + 1, loss));
     const saved = JSON.parse(JSON.stringify(first.unlogged())) as ReturnType<Meter['unlogged']>;
-    const second = new Meter(8, saved);
+    const second = new Meter(8, new StepClock(), saved);
     add(second, 4, losses[3] ?? NaN);
     const pace = { imagesPerSecond: 0, stepMs: 0, dataWaitMs: 0 };
     expect({ ...second.read(4, { lr: 0, numbers: {} }), ...pace }).toEqual({
@@ -46,7 +47,7 @@ describe('Meter', () => {
   });
 
   it('a checkpoint does not change the row that follows', () => {
-    const meter = new Meter(8);
+    const meter = new Meter(8, new StepClock());
     add(meter, 1, 1);
     expect(meter.unlogged().rows).toHaveLength(1);
     add(meter, 2, 3);
@@ -56,7 +57,7 @@ describe('Meter', () => {
 
   it('names the first step that was not finite, what was not, and the photos', () => {
     for (const read of [(meter: Meter) => meter.read(3, { lr: 0, numbers: {} }), (meter: Meter) => meter.unlogged()]) {
-      const meter = new Meter(8);
+      const meter = new Meter(8, new StepClock());
       add(meter, 1, 1);
       add(meter, 2, NaN, 0);
       add(meter, 3, NaN, 0);
@@ -66,14 +67,14 @@ describe('Meter', () => {
           'Lower optim.lr, set optim.clipNorm, or look at the photos at positions 7, 11 of the source',
       );
     }
-    const meter = new Meter(8);
+    const meter = new Meter(8, new StepClock());
     add(meter, 1, 1, 0);
     expect(() => meter.read(1, { lr: 0, numbers: {} })).toThrow("got the objective's state not finite at step 1");
   });
 
   it('holds nothing on the device after a row', () => {
     const before = torch.memory.stats().liveTensors;
-    const meter = new Meter(8);
+    const meter = new Meter(8, new StepClock());
     add(meter, 1, 1);
     meter.read(1, { lr: 0, numbers: {} });
     expect(torch.memory.stats().liveTensors).toBe(before);

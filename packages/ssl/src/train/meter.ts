@@ -8,6 +8,7 @@ import type { StepParams } from '../objectives/objective.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { UnloggedSteps } from '../run/checkpoint.js';
 import { DivergedError } from './divergedError.js';
+import type { StepClock } from './stepClock.js';
 
 interface StepRecord {
   readonly step: number;
@@ -23,17 +24,20 @@ export interface BatchTimes {
 
 export class Meter {
   readonly #imagesPerStep: number;
+  readonly #clock: StepClock;
   #names: readonly string[];
   /** Steps since the last row that were read already: for a checkpoint, or by the run that this one goes on with. */
   #read: (readonly number[])[];
   #records: StepRecord[] = [];
   #numTimed = 0;
   #waitMs = 0;
-  #intervalStart = performance.now();
+  #intervalStartMs: number;
 
   /** @param unlogged of the checkpoint that the run goes on with */
-  constructor(imagesPerStep: number, unlogged: UnloggedSteps = { names: [], rows: [] }) {
+  constructor(imagesPerStep: number, clock: StepClock, unlogged: UnloggedSteps = { names: [], rows: [] }) {
     this.#imagesPerStep = imagesPerStep;
+    this.#clock = clock;
+    this.#intervalStartMs = clock.nowMs();
     this.#names = unlogged.names;
     this.#read = [...unlogged.rows];
   }
@@ -65,7 +69,7 @@ export class Meter {
     const mean = (column: number): number => rows.reduce((sum, row) => sum + (row[column] ?? NaN), 0) / rows.length;
     const means = Object.fromEntries(this.#names.map((name, column) => [name, mean(column)]));
     const { finite: _finite, loss = NaN, gradNorm = NaN, ...terms } = means;
-    const stepMs = (performance.now() - this.#intervalStart) / this.#numTimed;
+    const stepMs = (this.#clock.nowMs() - this.#intervalStartMs) / this.#numTimed;
     const row: MetricRow = {
       step: steps,
       loss,
@@ -107,6 +111,6 @@ export class Meter {
     this.#read = [];
     this.#numTimed = 0;
     this.#waitMs = 0;
-    this.#intervalStart = performance.now();
+    this.#intervalStartMs = this.#clock.nowMs();
   }
 }

@@ -130,7 +130,10 @@ describe('halfway', () => {
       1,
       expect.stringContaining('halfway: data: the path must exist, got /nowhere'),
     ]);
-    expect(lastJson(failed)['error']).toContain('/nowhere');
+    expect(lastJson(failed)).toEqual({
+      error: expect.stringContaining('halfway: data: the path must exist, got /nowhere') as string,
+      kind: 'DataError',
+    });
   });
 
   it('says in one line that a folder cannot be made where nothing can', async () => {

@@ -41,7 +41,7 @@ function exportBackbone(seed: number): void {
   saveSafetensors(weights, new Map(tensors));
   for (const [, tensor] of tensors) tensor.dispose();
   rng.dispose();
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ model: config.model, split: config.split }));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ version: 1, model: config.model, split: config.split }));
 }
 
 let photos = '';

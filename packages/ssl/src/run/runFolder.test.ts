@@ -118,4 +118,24 @@ describe('RunFolder', () => {
     writeFileSync(join(folder.path, 'run.json'), JSON.stringify({ ...manifestOf(config), version: 7 }));
     expect(() => folder.manifest()).toThrow('must be of version 1, got 7; use the halfway that made it');
   });
+
+  it('refuses reports that are damaged, or that another version made', () => {
+    const folder = RunFolder.create(newPath(), config);
+    const reports = join(folder.path, 'reports');
+    for (const [name, read] of [
+      ['init.json', () => folder.initReport()],
+      ['eval-mean-step-3.json', () => folder.stepReports()],
+    ] as const) {
+      writeFileSync(join(reports, name), '{');
+      expect(read).toThrow(`run: ${join(reports, name)} must be readable, got `);
+      for (const content of ['{"version":7}', '{}', 'null']) {
+        writeFileSync(join(reports, name), content);
+        expect(read).toThrow(
+          `run: ${join(reports, name)} must be of version 1, got ${content.includes('7') ? 7 : 'none'}; use the halfway`,
+        );
+      }
+      writeFileSync(join(reports, name), '{"version":1}');
+      expect(read).not.toThrow();
+    }
+  });
 });

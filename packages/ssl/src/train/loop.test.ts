@@ -58,4 +58,11 @@ describe('trainLoop', () => {
     expect(times.filter((stepMs) => stepMs >= hookMs)).toEqual([]);
     for (const { stepMs, imagesPerSecond } of rows) expect(imagesPerSecond).toBeCloseTo(4000 / stepMs, 6);
   });
+
+  it('logs the rate of an encoder that started from weights, and of no other', async () => {
+    const settings = ['train.steps=4', 'train.logEvery=1', 'init.headWarmupFraction=0.5', 'optim.warmupFraction=0'];
+    const rows = await rowsOf(tinyConfig(...settings, 'optim.lr=0.001', 'init.file=weights.pth'));
+    expect(rows.map(({ lrEncoder }) => lrEncoder)).toEqual([0, 0, expect.closeTo(1e-4, 12), expect.closeTo(5e-5, 12)]);
+    for (const row of await rowsOf(tinyConfig(...settings))) expect(row).not.toHaveProperty('lrEncoder');
+  });
 });

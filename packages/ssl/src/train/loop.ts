@@ -63,7 +63,7 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
     // A stopped run logs no row of its own: its metrics stay those of a run that was never stopped.
     const [last] = batches.slice(-1);
     if (isDue(logEvery) && last) {
-      const row = meter.read(finished, params);
+      const row = { ...meter.read(finished, params), ...encoderRate(params, config) };
       await clock.leaveOut(() => parts.onRow({ ...row, ...healthFigures(last.pooled) }));
     }
     batches.forEach(dispose);
@@ -79,6 +79,11 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
     if (signal.aborted) return finished;
   }
   return steps;
+}
+
+/** The rate of an encoder that started from weights, which has a schedule of its own. */
+function encoderRate({ encoderLr }: StepParams, { init }: Config): { readonly lrEncoder?: number } {
+  return init.file === undefined ? {} : { lrEncoder: encoderLr };
 }
 
 /** A batch that has added its gradients, and what it took to get. */

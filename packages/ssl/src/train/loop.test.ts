@@ -23,6 +23,7 @@ async function rowsOf(
         ...{ step: 0, views: [], canvasPx: [], drawn: [], waitMs: 0, release: () => undefined },
         indices: Int32Array.of(0, 1, 2, 3),
       }),
+    photoName: String,
     toDevice: () => {
       onBatch?.();
       return objectiveBatch(state.objective);

@@ -24,6 +24,8 @@ export interface LoopParts {
   readonly unlogged: UnloggedSteps;
   /** Next batch of pixels, in shared memory. */
   readonly nextBatch: () => Promise<HostBatch>;
+  /** What a person calls the photo at a position of the source. */
+  readonly photoName: (index: number) => string;
   /** Pixels to tensors: called inside the batch's scope. */
   readonly toDevice: (host: HostBatch) => DeviceBatch;
   /** Told once, after the first steps. */
@@ -41,7 +43,7 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
   const { config, startStep, nextBatch, signal } = parts;
   const { steps, logEvery, checkpointEvery, imagesEvery } = config.train;
   const clock = new StepClock();
-  const meter = new Meter(imagesPerStep(config), clock, parts.unlogged);
+  const meter = new Meter({ ...parts, imagesPerStep: imagesPerStep(config), clock });
   let paceFromMs = 0;
   for (let step = startStep; step < steps; step++) {
     const params = stepParams(step, config, state.objective);

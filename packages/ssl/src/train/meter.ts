@@ -22,9 +22,19 @@ export interface BatchTimes {
   readonly indices: Int32Array;
 }
 
+export interface MeterOptions {
+  readonly imagesPerStep: number;
+  readonly clock: StepClock;
+  /** What a person calls the photo at a position of the source. */
+  readonly photoName: (index: number) => string;
+  /** Of the checkpoint that the run goes on with. */
+  readonly unlogged: UnloggedSteps;
+}
+
 export class Meter {
   readonly #imagesPerStep: number;
   readonly #clock: StepClock;
+  readonly #photoName: MeterOptions['photoName'];
   #names: readonly string[];
   /** Steps since the last row that were read already: for a checkpoint, or by the run that this one goes on with. */
   #read: (readonly number[])[];
@@ -33,10 +43,10 @@ export class Meter {
   #waitMs = 0;
   #intervalStartMs: number;
 
-  /** @param unlogged of the checkpoint that the run goes on with */
-  constructor(imagesPerStep: number, clock: StepClock, unlogged: UnloggedSteps = { names: [], rows: [] }) {
+  constructor({ imagesPerStep, clock, photoName, unlogged }: MeterOptions) {
     this.#imagesPerStep = imagesPerStep;
     this.#clock = clock;
+    this.#photoName = photoName;
     this.#intervalStartMs = clock.nowMs();
     this.#names = unlogged.names;
     this.#read = [...unlogged.rows];
@@ -104,7 +114,8 @@ export class Meter {
     if (record === undefined) return;
     const values = rows[bad] ?? [];
     const culprits = this.#names.filter((name, column) => name !== 'finite' && !Number.isFinite(values[column]));
-    throw new DivergedError(record.step, culprits, record.indices);
+    const photos = [...new Set(record.indices)].map((index) => this.#photoName(index)); // a small source shows one twice
+    throw new DivergedError(record.step, culprits, photos);
   }
 
   #startInterval(): void {

@@ -151,7 +151,7 @@ describe('pretrain', () => {
       tinyConfig('optim.lr=1e37', 'optim.warmupFraction=0', 'train.steps=40', 'train.checkpointEvery=1000'),
     );
     await expect(pretrain(options)).rejects.toThrow(
-      /every step must be finite, got .* not finite at step \d+; .*Lower optim\.lr/,
+      /every step must be finite, got .* not finite at step \d+; .*Lower optim\.lr.* look at its photos: \S+\/0\d\.jpg, /,
     );
     expect(manifestIn(options.out)).toMatchObject({
       status: 'failed',

@@ -2,8 +2,7 @@ import { Command, Option } from 'commander';
 import { shippedPhotos } from '../config/shippedPhotos.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
 import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
-import { UsageError } from './failure.js';
-import { deviceOption, wholeNumber } from './flags.js';
+import { deviceOption, runOrWeights, wholeNumber } from './flags.js';
 import { plainOrLive, printResult, say } from './output.js';
 
 interface EvalFlags extends EvaluationFlags {
@@ -51,8 +50,7 @@ What the numbers mean: docs/evaluation.md.`,
 }
 
 async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> {
-  const source = flags.weights ?? runDir;
-  if (source === undefined) throw new UsageError('eval: a run folder or --weights must be named, got none');
+  const source = runOrWeights('eval', runDir, flags.weights);
   const choice = evaluationChoice(flags);
   const { evaluate } = await import('../eval/evaluate.js');
   const { formatReport } = await import('../eval/formatReport.js');

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { EXPORT_FORMATS, type ExportFormat } from '../interop/formatNames.js';
-import { UsageError } from './failure.js';
+import { runOrWeights } from './flags.js';
 import { printResult } from './output.js';
 
 interface ExportFlags {
@@ -42,8 +42,7 @@ Examples:
 }
 
 async function run(runDir: string | undefined, { weights, format, out, json }: ExportFlags): Promise<void> {
-  const source = weights ?? runDir;
-  if (source === undefined) throw new UsageError('export: a run folder or --weights must be named, got none');
+  const source = runOrWeights('export', runDir, weights);
   const { loadEncoder } = await import('../run/loadEncoder.js');
   const { exportEncoder } = await import('../interop/exportEncoder.js');
   const files = exportEncoder(loadEncoder(source), format, out);

@@ -1,4 +1,5 @@
 /** What a person sees when a command fails: one message, and no backtrace for what they can mend. */
+import type { FailureLine } from '../protocol/failure.js';
 
 /** Errors whose message is complete: where, which rule, what was given, what to do. */
 const EXPLAINED: readonly string[] = [
@@ -30,6 +31,11 @@ export function describeError(error: unknown): string {
   if (process.env['HALFWAY_TRACE'] === '1') return `halfway: ${error.stack ?? error.message}`;
   if (EXPLAINED.includes(error.name)) return `halfway: ${error.message}`;
   return `halfway: ${error.name}: ${error.message}\nThis should not happen; HALFWAY_TRACE=1 shows where it did.`;
+}
+
+/** The same for machines, with the kind of the error. */
+export function failureLine(error: unknown): FailureLine {
+  return { error: describeError(error), kind: error instanceof Error ? error.name : 'Error' };
 }
 
 /** 2 for wrong usage (options, configuration), else 1. */

@@ -98,6 +98,14 @@ describe('halfway', () => {
     ],
     [['eval'], 'halfway: eval: a run folder or --weights must be named, got none\n'],
     [['export', '--out', 'x'], 'halfway: export: a run folder or --weights must be named, got none\n'],
+    [
+      ['export', 'runs/a', '--weights', 'b.safetensors', '--out', 'x'],
+      'halfway: export: a run folder or --weights must be named, got both, runs/a and b.safetensors; leave one of them out\n',
+    ],
+    [
+      ['eval', 'runs/a', '--weights', 'b.safetensors'],
+      'halfway: eval: a run folder or --weights must be named, got both, runs/a and b.safetensors; leave one of them out\n',
+    ],
   ];
   it('used wrongly says so in one line, without a backtrace, and ends with 2', async () => {
     for (const [args, message] of wrong) {
@@ -130,7 +138,10 @@ describe('halfway', () => {
       1,
       expect.stringContaining('halfway: data: the path must exist, got /nowhere'),
     ]);
-    expect(lastJson(failed)['error']).toContain('/nowhere');
+    expect(lastJson(failed)).toEqual({
+      error: expect.stringContaining('halfway: data: the path must exist, got /nowhere') as string,
+      kind: 'DataError',
+    });
   });
 
   it('says in one line that a folder cannot be made where nothing can', async () => {

@@ -10,7 +10,7 @@ import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
-import { BadResult, describeError, exitCodeOf } from './failure.js';
+import { BadResult, exitCodeOf, failureLine } from './failure.js';
 import { importCommand } from './import.js';
 import { printError } from './output.js';
 import { pretrainCommand } from './pretrain.js';
@@ -26,7 +26,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return usageExitCode(error);
     if (error instanceof BadResult) return 1;
-    printError(describeError(error), args.includes('--json'));
+    printError(failureLine(error), args.includes('--json'));
     return exitCodeOf(error);
   }
 }

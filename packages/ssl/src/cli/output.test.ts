@@ -22,6 +22,7 @@ describe('texts for people', () => {
         loss: 3.25,
         recon: 0.125,
         lr: 1e-3,
+        lrEncoder: 1e-4,
         gradNorm: 1,
         imagesPerSecond: 640,
         dataWaitMs: 3,

@@ -1,4 +1,5 @@
 /** Where the program's words go: results to standard output, the rest to standard error. */
+import type { FailureLine } from '../protocol/failure.js';
 
 /** Writes a line for people. */
 export function say(text: string): void {
@@ -13,9 +14,9 @@ export function printResult(result: object, text: string, isJson: boolean): void
 }
 
 /** Writes why the command failed; with `--json` also as one JSON object, the last line of standard output. */
-export function printError(text: string, isJson: boolean): void {
-  say(text);
-  if (isJson) process.stdout.write(`${JSON.stringify({ error: text })}\n`);
+export function printError(failure: FailureLine, isJson: boolean): void {
+  say(failure.error);
+  if (isJson) process.stdout.write(`${JSON.stringify(failure)}\n`);
 }
 
 let hasLiveLine = false;

@@ -10,7 +10,7 @@ const PLAIN_ROW_EVERY_MS = 10_000; // without a terminal
 
 // What a row has beside the loss, the objective's terms and its figures.
 const NOT_TERMS = new Set([
-  ...['step', 'lr', 'gradNorm', 'imagesPerSecond', 'dataWaitMs', 'stepMs', 'featureStd', 'effectiveRank'],
+  ...['step', 'lr', 'lrEncoder', 'gradNorm', 'imagesPerSecond', 'dataWaitMs', 'stepMs', 'featureStd', 'effectiveRank'],
 ]);
 
 /** One live line on a terminal; elsewhere a plain line now and then, and always the last. */

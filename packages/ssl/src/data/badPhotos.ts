@@ -2,7 +2,7 @@
  * Photos that could not be read: counted, replaced, and too many of them an error.
  */
 import { DataError } from '../errors.js';
-import type { BadSample, Source } from './sources/source.js';
+import { type BadSample, photoText, type Source } from './sources/source.js';
 
 const LISTED = 20;
 
@@ -51,9 +51,7 @@ export class BadPhotos {
 
 /** Bad photos as lines for a message, the first twenty of them. */
 export function describeBad(bad: readonly BadSample[]): string {
-  const lines = bad
-    .slice(0, LISTED)
-    .map(({ path, id, reason }) => `  ${path.endsWith(id) ? path : `${path} (${id})`}: ${reason}`);
+  const lines = bad.slice(0, LISTED).map((photo) => `  ${photoText(photo)}: ${photo.reason}`);
   const more = bad.length - lines.length;
   return [...lines, ...(more > 0 ? [`  and ${more} more`] : [])].join('\n');
 }

@@ -16,7 +16,6 @@ import { manifestOf, tinyConfig } from '../run/scratch.case.js';
 import { evaluate, type EvaluateOptions } from './evaluate.js';
 import { EvaluationData } from './evaluationData.js';
 import { crossValidatedKnn } from './knn/crossValidate.js';
-import { writeReport } from './writeReport.js';
 
 const config = configSchema.parse({
   model: { size: 'custom', widthDim: 16, depth: 1, numHeads: 2, patch: 8, imagePx: 16 },
@@ -42,7 +41,7 @@ function exportBackbone(seed: number): void {
   saveSafetensors(weights, new Map(tensors));
   for (const [, tensor] of tensors) tensor.dispose();
   rng.dispose();
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ model: config.model, split: config.split }));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ version: 1, model: config.model, split: config.split }));
 }
 
 let photos = '';
@@ -217,18 +216,6 @@ describe('evaluate', () => {
     );
     await expect(evaluateAll({ r2: { borders: [] } })).rejects.toThrow(
       'eval: r2 needs at least one parameter and one border, got none; leave them out to ask all',
-    );
-  });
-});
-
-describe('writeReport', () => {
-  it('writes whole JSON, and says why when it cannot', () => {
-    const path = join(folder, 'eval-mean.json');
-    const report = { version: 1, source: 'a' } as EvalReport;
-    writeReport(path, report);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(report);
-    expect(() => writeReport(join(folder, 'none', 'eval-mean.json'), report)).toThrow(
-      /^eval: the report cannot be written, got ENOENT/,
     );
   });
 });

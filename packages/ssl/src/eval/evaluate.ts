@@ -10,6 +10,7 @@ import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { EVAL_TASKS, REPORT_VERSION, type EvalReport, type EvalTask, type FeatureKind } from '../protocol/report.js';
 import { requireDevice } from '../requireDevice.js';
+import { writeAtomic } from '../run/files.js';
 import { type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
 import { tasksFor } from './encoderTasks.js';
 import { evaluateEncoder, type EncoderQuestions } from './evaluateEncoder.js';
@@ -17,7 +18,6 @@ import { EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
 import type { ProgressListener } from './progress.js';
 import { r2Questions, type R2Questions } from './r2/runR2.js';
-import { writeReport } from './writeReport.js';
 
 /** Seed of the untrained encoder, fixed so that every report has the same one beside it. */
 const UNTRAINED_SEED = 0;
@@ -108,7 +108,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
     seconds: (performance.now() - start) / 1000,
     timings,
   };
-  if (reportPath !== undefined) writeReport(reportPath, report);
+  if (reportPath !== undefined) writeAtomic(reportPath, `${JSON.stringify(report, undefined, 2)}\n`);
   return report;
 }
 

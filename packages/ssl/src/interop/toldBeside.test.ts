@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { configText } from '../config/recipe.js';
-import { DataError } from '../errors.js';
+import { DataError, RunError } from '../errors.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { published } from './published.case.js';
 import { type ToldBeside, toldBeside } from './toldBeside.js';
@@ -81,5 +81,11 @@ describe('toldBeside', () => {
     const attempt = (): unknown => toldOf(8, { 'config.json': '{"hidden_size": 8' });
     expect(attempt).toThrow(DataError);
     expect(attempt).toThrow(/config\.json: the configuration beside weights must be JSON, got .*; mend it, or move it/);
+  });
+
+  it('refuses an export of another version, by its name', () => {
+    const attempt = (): unknown => toldOf(8, jsonOf({ ...tinyConfig('model.depth=2'), version: 2 }));
+    expect(attempt).toThrow(RunError);
+    expect(attempt).toThrow(/config\.json must be of version 1, got 2; use the halfway that made it/);
   });
 });

@@ -11,6 +11,8 @@ import { readConfigFile } from '../config/recipe.js';
 import type { Config } from '../config/schema.js';
 import { DataError } from '../errors.js';
 import { vitConfig } from '../models/vit.js';
+import { EXPORT_VERSION } from '../run/exportBackbone.js';
+import { requireVersion } from '../run/versioned.js';
 import { toldByHuggingFace } from './huggingFace.js';
 import { toldByTimm } from './timm.js';
 import type { ToldSettings } from './toldSettings.js';
@@ -23,7 +25,7 @@ export interface ToldBeside extends ToldSettings {
 
 /**
  * What the configuration beside a file tells of its weights, which have our names; undefined where there is none, or one of other weights.
- * Throws DataError when it is no JSON, ConfigError when it is ours and breaks a rule.
+ * Throws DataError when it is no JSON; where it is ours, ConfigError when it breaks a rule and RunError when it is of another version.
  */
 export function toldBeside(file: string, tensors: ReadonlyMap<string, Tensor>): ToldBeside | undefined {
   const told = readBeside(dirname(file));
@@ -64,7 +66,9 @@ const OURS = z.object({ model: z.looseObject({}), split: z.looseObject({}) });
 
 function toldByUs(json: unknown, path: string): ToldSettings | undefined {
   const { data } = OURS.safeParse(json);
-  return data && ofModel(parseConfig({ model: data.model, split: data.split }, path).model);
+  if (data === undefined) return undefined;
+  requireVersion(path, json, EXPORT_VERSION);
+  return ofModel(parseConfig({ model: data.model, split: data.split }, path).model);
 }
 
 function ofModel(model: Config['model']): ToldSettings {

@@ -51,7 +51,7 @@ export interface InitSummary extends FigureChange {
 export interface PretrainSummary {
   readonly run: string;
   readonly steps: number;
-  readonly seconds: number;
+  readonly seconds: number; // in steps, without logging, pictures and checkpoints
   readonly imagesPerSecond: number;
   readonly parameters: number;
   readonly final: Readonly<Record<string, number>>;

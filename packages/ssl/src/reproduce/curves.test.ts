@@ -62,7 +62,7 @@ describe('readCurves', () => {
       [1000, 12],
       [500, 10],
     ]) {
-      const report = { tasks: { knn: { top1, interval: { low: 0, high: 100 } } } };
+      const report = { version: 1, tasks: { knn: { top1, interval: { low: 0, high: 100 } } } };
       writeFileSync(join(run, 'reports', `eval-mean-step-${step}.json`), JSON.stringify(report));
     }
     writeFileSync(join(run, 'reports', 'eval-mean.json'), '{}'); // of the newest, asked in its own way

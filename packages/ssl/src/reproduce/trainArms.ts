@@ -11,6 +11,7 @@ import type { MetricRow } from '../protocol/metrics.js';
 import type { PretrainSummary } from '../protocol/run.js';
 import { RunFolder } from '../run/runFolder.js';
 import { InterruptedError } from '../train/pretrain.js';
+import { armResult, type EndedProcess } from './armResult.js';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/halfway.js', import.meta.url));
 const POLL_MS = 1000;
@@ -117,26 +118,15 @@ function startArm(arm: Arm): ChildProcess {
   return spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-function endOf(arm: Arm, child: ChildProcess): Promise<PretrainSummary> {
+async function endOf(arm: Arm, child: ChildProcess): Promise<PretrainSummary> {
   const output: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
-  return new Promise((resolve, reject) => {
+  const ended = await new Promise<Pick<EndedProcess, 'status' | 'signal'>>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (status, signal) => {
-      if (status === 0) resolve(JSON.parse(output.stdout.trim().split('\n').at(-1) ?? '') as PretrainSummary);
-      else reject(failureOf(arm, output.stderr, signal));
-    });
+    child.on('close', (status, signal) => resolve({ status, signal }));
   });
-}
-
-function failureOf({ name, seed, runDir }: Arm, stderr: string, signal: NodeJS.Signals | null): Error {
-  const reason = stderr.trim().split('\n').at(-1)?.replace('halfway: ', '') ?? '';
-  if (reason.startsWith('pretrain: stopped at')) return new InterruptedError(reason);
-  return new RunError(
-    `study: training "${name}" with seed ${seed} must finish, got: ${reason === '' ? (signal ?? 'no message') : reason}\n` +
-      `its whole log is ${join(runDir, 'train.log')}; once that is mended, the same command goes on where it stopped`,
-  );
+  return armResult(arm, { ...ended, ...output });
 }
 
 function requireNotStopped(signal: AbortSignal): void {

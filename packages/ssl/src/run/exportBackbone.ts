@@ -9,7 +9,8 @@ import { makeFolder } from '../makeFolder.js';
 import { exportedTensors } from './exportedTensors.js';
 import { diskError, writeAtomic } from './files.js';
 
-const EXPORT_VERSION = 1;
+/** Of the two files of an export. */
+export const EXPORT_VERSION = 1;
 
 /**
  * Writes `export/backbone.safetensors` and `export/config.json`; heads and decoders are left out, and of a teacher and its student

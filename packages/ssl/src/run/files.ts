@@ -1,15 +1,18 @@
 /** Files of a run folder, written so that a reader or a crash never meets half of one. */
-import { existsSync, closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { existsSync, closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunError } from '../errors.js';
 
-/** Writes a file aside, flushes and renames it. Throws RunError naming the path when the disk does not take it. */
+/**
+ * Writes a file whole or not at all: aside, flushed, then renamed; of two processes that write the same one, the last to end has it.
+ * Throws RunError naming the path when the disk does not take it; what was there stays as it was.
+ */
 export function writeAtomic(path: string, text: string): void {
-  const partial = `${path}.partial`;
+  const partial = `${path}.${process.pid}.partial`;
   try {
     const file = openSync(partial, 'w');
     try {
-      writeSync(file, text);
+      writeFileSync(file, text); // unlike writeSync, all of it: a disk that is nearly full takes a part first
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -57,7 +60,7 @@ export function diskError(path: string, error: unknown): RunError {
   const reason = error instanceof Error ? error.message : String(error);
   const advice =
     code === 'ENOSPC'
-      ? 'the disk is full: make room and go on with --resume'
+      ? 'the disk is full: make room (a run that had begun goes on with --resume)'
       : ['EROFS', 'EACCES', 'EPERM'].includes(code) || takesNoFiles(error)
         ? `${dirname(path)} cannot be written: choose another folder with --out`
         : code === 'ENOTDIR' || code === 'EEXIST'

@@ -93,10 +93,17 @@ describe('loadEncoder', () => {
       expect(() => loadEncoder(join(dir, 'nowhere'))).toThrow('weights: must be a run folder or an exported');
       expect(() => loadEncoder(scratch)).toThrow('without run.json');
       const other = { ...config, split: { ...config.split, dim: 16 } };
-      writeFileSync(join(dir, 'export', 'config.json'), JSON.stringify(other));
+      const beside = join(dir, 'export', 'config.json');
+      writeFileSync(beside, JSON.stringify({ version: 1, ...other }));
       expect(() => loadEncoder(weights)).toThrow(
         /backbone\.safetensors must fit its configuration, got .*proj\.weight/,
       );
+      writeFileSync(beside, JSON.stringify({ version: 2, ...config }));
+      expect(() => loadEncoder(weights)).toThrow(
+        `run: ${beside} must be of version 1, got 2; use the halfway that made it`,
+      );
+      writeFileSync(beside, '{"version": 1,');
+      expect(() => loadEncoder(weights)).toThrow(`run: ${beside} must be readable, got `);
     });
   });
 });

@@ -1,5 +1,5 @@
 /** The frozen half of a run: encoder and adapter with their weights, for evaluation and for users of the library. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { generator, type Tensor } from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
@@ -10,8 +10,10 @@ import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import type { Encoder } from '../models/encoder.js';
 import { checkpointSteps } from './checkpoint.js';
+import { EXPORT_VERSION } from './exportBackbone.js';
 import { exportedTensors } from './exportedTensors.js';
 import { RunFolder } from './runFolder.js';
+import { readVersioned } from './versioned.js';
 
 /** Encoder and adapter, and the configuration that they are of. */
 export interface FrozenNetwork {
@@ -113,7 +115,7 @@ function exportedConfig(weights: string): Config {
       `weights: must be a run folder or an exported backbone.safetensors with its config.json, got ${weights}; see RUN/export`,
     );
   }
-  const { model, split } = JSON.parse(readFileSync(path, 'utf8')) as { model: unknown; split: unknown };
+  const { model, split } = readVersioned(path, EXPORT_VERSION) as { model: unknown; split: unknown };
   return parseConfig({ model, split }, path);
 }
 

@@ -1,9 +1,9 @@
 /** One process a run folder: a lock file that names its owner. A lock whose owner is gone is taken over. */
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { RunError } from '../errors.js';
-import { diskError } from './files.js';
+import { discard, diskError } from './files.js';
 
 interface Owner {
   readonly pid: number;
@@ -72,7 +72,10 @@ function tryCreate(path: string, owner: Owner): boolean {
   try {
     const file = openSync(path, 'wx');
     try {
-      writeSync(file, `${JSON.stringify(owner)}\n`);
+      writeFileSync(file, `${JSON.stringify(owner)}\n`);
+    } catch (error) {
+      discard(path); // half of one would pass for a lock that is being written
+      throw error;
     } finally {
       closeSync(file);
     }

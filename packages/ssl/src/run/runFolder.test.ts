@@ -72,7 +72,9 @@ describe('RunFolder', () => {
   it('says that the disk is full, and how to go on', () => {
     const folder = RunFolder.create(newPath(), config);
     symlinkSync('/dev/full', join(folder.path, 'metrics.jsonl'));
-    expect(() => folder.appendMetrics(row(1))).toThrow('the disk is full: make room and go on with --resume');
+    expect(() => folder.appendMetrics(row(1))).toThrow(
+      'the disk is full: make room (a run that had begun goes on with --resume)',
+    );
   });
 
   it('is removed with all that is in it only as long as no run has begun', () => {
@@ -115,5 +117,25 @@ describe('RunFolder', () => {
     expect(() => folder.manifest()).toThrow(/run\.json must be readable, got /);
     writeFileSync(join(folder.path, 'run.json'), JSON.stringify({ ...manifestOf(config), version: 7 }));
     expect(() => folder.manifest()).toThrow('must be of version 1, got 7; use the halfway that made it');
+  });
+
+  it('refuses reports that are damaged, or that another version made', () => {
+    const folder = RunFolder.create(newPath(), config);
+    const reports = join(folder.path, 'reports');
+    for (const [name, read] of [
+      ['init.json', () => folder.initReport()],
+      ['eval-mean-step-3.json', () => folder.stepReports()],
+    ] as const) {
+      writeFileSync(join(reports, name), '{');
+      expect(read).toThrow(`run: ${join(reports, name)} must be readable, got `);
+      for (const content of ['{"version":7}', '{}', 'null']) {
+        writeFileSync(join(reports, name), content);
+        expect(read).toThrow(
+          `run: ${join(reports, name)} must be of version 1, got ${content.includes('7') ? 7 : 'none'}; use the halfway`,
+        );
+      }
+      writeFileSync(join(reports, name), '{"version":1}');
+      expect(read).not.toThrow();
+    }
   });
 });

@@ -18,12 +18,13 @@ import type { Config } from '../config/schema.js';
 import { RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import type { RunEvent } from '../protocol/events.js';
-import type { InitReport } from '../protocol/init.js';
+import { INIT_VERSION, type InitReport } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
-import type { EvalReport } from '../protocol/report.js';
+import { type EvalReport, REPORT_VERSION } from '../protocol/report.js';
 import { RUN_VERSION, type RunManifest } from '../protocol/run.js';
 import { diskError, writeAtomic } from './files.js';
 import { isLeftLocked } from './lock.js';
+import { parseJson, readVersioned } from './versioned.js';
 
 const INIT_REPORT = 'reports/init.json';
 
@@ -67,32 +68,24 @@ export class RunFolder {
 
   /** run.json. Throws RunError when it is damaged or of another version. */
   manifest(): RunManifest {
-    const path = join(this.path, 'run.json');
-    const manifest = parseJson(path, readFileSync(path, 'utf8')) as RunManifest;
-    const version: number = manifest.version;
-    if (version !== RUN_VERSION) {
-      throw new RunError(
-        `run: ${path} must be of version ${RUN_VERSION}, got ${version}; use the halfway that made it`,
-      );
-    }
-    return manifest;
+    return readVersioned(join(this.path, 'run.json'), RUN_VERSION) as RunManifest;
   }
 
   writeManifest(manifest: RunManifest): void {
     writeAtomic(join(this.path, 'run.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
   }
 
-  /** reports/init.json, of a run that started from weights and measured them; undefined of others. */
+  /** reports/init.json, of a run that started from weights and measured them; undefined of others. Throws RunError as `manifest` does. */
   initReport(): InitReport | undefined {
     const path = join(this.path, INIT_REPORT);
-    return existsSync(path) ? (parseJson(path, readFileSync(path, 'utf8')) as InitReport) : undefined;
+    return existsSync(path) ? (readVersioned(path, INIT_VERSION) as InitReport) : undefined;
   }
 
   writeInitReport(report: InitReport): void {
     writeAtomic(join(this.path, INIT_REPORT), `${JSON.stringify(report)}\n`);
   }
 
-  /** What `halfway eval --step` found in the features that the run names, by step. Throws RunError when a report is damaged. */
+  /** What `halfway eval --step` found in the features that the run names, by step. Throws RunError as `manifest` does. */
   stepReports(): { readonly step: number; readonly report: EvalReport }[] {
     const folder = join(this.path, 'reports');
     const name = new RegExp(`^eval-${this.config().eval.features}-step-(\\d+)\\.json$`);
@@ -100,7 +93,7 @@ export class RunFolder {
       const step = name.exec(file)?.[1];
       if (step === undefined) return [];
       const path = join(folder, file);
-      return [{ step: Number(step), report: parseJson(path, readFileSync(path, 'utf8')) as EvalReport }];
+      return [{ step: Number(step), report: readVersioned(path, REPORT_VERSION) as EvalReport }];
     });
     return found.sort((a, b) => a.step - b.step);
   }
@@ -176,15 +169,6 @@ const BEFORE_THE_FIRST_STEP = new Set(['lock.json', 'config.yaml', 'checkpoints'
 
 function isKilledStart(path: string, names: readonly string[]): boolean {
   return names.every((name) => BEFORE_THE_FIRST_STEP.has(name)) && isLeftLocked(path);
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new RunError(`run: ${path} must be readable, got ${reason}; take it from a copy, or start a new run`);
-  }
 }
 
 function append(path: string, text: string): void {

@@ -22,7 +22,7 @@ export function headerText(runDir: string, config: Config, manifest: RunManifest
     `objective ${config.objective}; ${taskText(config.recon)}`,
     `data      ${data.numImages} photos of ${data.paths.join(', ')}; views ${views}; batch ${train.batch}`,
     ...(config.init.file === undefined ? [] : [`start     ${startText(config)}`]),
-    `optimizer ${optim.algorithm}, lr ${optim.lr}, weight decay ${decayText(optim)}, clip ${clipText(optim)}`,
+    `optimizer ${optim.algorithm}, ${rateText(config)}, weight decay ${decayText(optim)}, clip ${clipText(optim)}`,
     ...(accumulation === undefined ? [] : [`step      ${accumulation}`]),
     `engine    libtorch ${engine.libtorch}, ${deviceText(engine)}, ${engine.threads} threads, ${precisionText(engine)}`,
   ].join('\n');
@@ -39,8 +39,19 @@ function taskText({ target, of, concat, intermediates, includeFinal, lambda, fil
 function startText(config: Config): string {
   const { init } = config;
   const held = headWarmupSteps(config);
-  const rate = `lr ${Number((init.lrMult * peakLr(config)).toPrecision(3))} (init.lrMult ${init.lrMult})`;
+  const rate = `lr ${shortNumber(init.lrMult * peakLr(config))} (init.lrMult ${init.lrMult})`;
   return `from ${init.file}; encoder held for ${held} steps while the rest learns, then at ${rate}`;
+}
+
+/** The peak rate as it is used, and where that is not `optim.lr`, what made it of that. */
+function rateText(config: Config): string {
+  const { lr, lrScaling } = config.optim;
+  const peak = `lr ${shortNumber(peakLr(config))}`;
+  return lrScaling === 'none' ? peak : `${peak} (optim.lr ${lr}, ${lrScaling})`;
+}
+
+function shortNumber(value: number): number {
+  return Number(value.toPrecision(3));
 }
 
 function decayText({ weightDecay, weightDecayEnd }: Config['optim']): string {

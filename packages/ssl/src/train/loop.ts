@@ -14,9 +14,10 @@ import { healthFigures } from './health.js';
 import { Meter, type BatchTimes } from './meter.js';
 import { stepParams } from './schedule.js';
 import type { TrainState } from './state.js';
+import { StepClock } from './stepClock.js';
 import { backward, update, type BatchOutput, type StepOutput } from './step.js';
 
-/** What the loop is given beside the state. Each hook is called between two steps. */
+/** What the loop is given beside the state. Each hook is called between two steps; its time counts for none of them. */
 export interface LoopParts {
   readonly config: Config;
   readonly startStep: number;
@@ -24,6 +25,8 @@ export interface LoopParts {
   readonly unlogged: UnloggedSteps;
   /** Next batch of pixels, in shared memory. */
   readonly nextBatch: () => Promise<HostBatch>;
+  /** What a person calls the photo at a position of the source. */
+  readonly photoName: (index: number) => string;
   /** Pixels to tensors: called inside the batch's scope. */
   readonly toDevice: (host: HostBatch) => DeviceBatch;
   /** Told once, after the first steps. */
@@ -40,7 +43,8 @@ const PACE_STEPS = 4; // after the first, which sets up kernels and caches
 export async function trainLoop(state: TrainState, parts: LoopParts): Promise<number> {
   const { config, startStep, nextBatch, signal } = parts;
   const { steps, logEvery, checkpointEvery, imagesEvery } = config.train;
-  const meter = new Meter(imagesPerStep(config), parts.unlogged);
+  const clock = new StepClock();
+  const meter = new Meter({ ...parts, imagesPerStep: imagesPerStep(config), clock });
   let paceFromMs = 0;
   for (let step = startStep; step < steps; step++) {
     const params = stepParams(step, config, state.objective);
@@ -54,20 +58,35 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
 
     const finished = step + 1;
     const isDue = (every: number): boolean => finished === steps || (every > 0 && finished % every === 0);
-    if (finished === startStep + 1) paceFromMs = performance.now();
+    if (finished === startStep + 1) paceFromMs = clock.nowMs();
     if (finished === startStep + 1 + PACE_STEPS) {
-      parts.onPace((performance.now() - paceFromMs) / PACE_STEPS, finished);
+      const stepMs = (clock.nowMs() - paceFromMs) / PACE_STEPS;
+      await clock.leaveOut(() => parts.onPace(stepMs, finished));
     }
     // A stopped run logs no row of its own: its metrics stay those of a run that was never stopped.
     const [last] = batches.slice(-1);
-    if (isDue(logEvery) && last) parts.onRow({ ...meter.read(finished, params), ...healthFigures(last.pooled) });
+    if (isDue(logEvery) && last) {
+      const row = { ...meter.read(finished, params), ...encoderRate(params, config) };
+      await clock.leaveOut(() => parts.onRow({ ...row, ...healthFigures(last.pooled) }));
+    }
     batches.forEach(dispose);
-    if (imagesEvery > 0 && isDue(imagesEvery)) await parts.onImages(finished);
+    if (imagesEvery > 0 && isDue(imagesEvery)) {
+      meter.unlogged(); // waits for the device: steps that it is still at take no time that is left out
+      await clock.leaveOut(() => parts.onImages(finished));
+    }
     await nextTurn(); // hears Ctrl-C, and messages of the decode processes
-    if (isDue(checkpointEvery) || signal.aborted) parts.onCheckpoint(finished, meter.unlogged());
+    if (isDue(checkpointEvery) || signal.aborted) {
+      const unlogged = meter.unlogged();
+      await clock.leaveOut(() => parts.onCheckpoint(finished, unlogged));
+    }
     if (signal.aborted) return finished;
   }
   return steps;
+}
+
+/** The rate of an encoder that started from weights, which has a schedule of its own. */
+function encoderRate({ encoderLr }: StepParams, { init }: Config): { readonly lrEncoder?: number } {
+  return init.file === undefined ? {} : { lrEncoder: encoderLr };
 }
 
 /** A batch that has added its gradients, and what it took to get. */

@@ -8,6 +8,7 @@ import type { StepParams } from '../objectives/objective.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { UnloggedSteps } from '../run/checkpoint.js';
 import { DivergedError } from './divergedError.js';
+import type { StepClock } from './stepClock.js';
 
 interface StepRecord {
   readonly step: number;
@@ -21,19 +22,32 @@ export interface BatchTimes {
   readonly indices: Int32Array;
 }
 
+export interface MeterOptions {
+  readonly imagesPerStep: number;
+  readonly clock: StepClock;
+  /** What a person calls the photo at a position of the source. */
+  readonly photoName: (index: number) => string;
+  /** Of the checkpoint that the run goes on with. */
+  readonly unlogged: UnloggedSteps;
+}
+
 export class Meter {
   readonly #imagesPerStep: number;
+  readonly #clock: StepClock;
+  readonly #photoName: MeterOptions['photoName'];
   #names: readonly string[];
   /** Steps since the last row that were read already: for a checkpoint, or by the run that this one goes on with. */
   #read: (readonly number[])[];
   #records: StepRecord[] = [];
   #numTimed = 0;
   #waitMs = 0;
-  #intervalStart = performance.now();
+  #intervalStartMs: number;
 
-  /** @param unlogged of the checkpoint that the run goes on with */
-  constructor(imagesPerStep: number, unlogged: UnloggedSteps = { names: [], rows: [] }) {
+  constructor({ imagesPerStep, clock, photoName, unlogged }: MeterOptions) {
     this.#imagesPerStep = imagesPerStep;
+    this.#clock = clock;
+    this.#photoName = photoName;
+    this.#intervalStartMs = clock.nowMs();
     this.#names = unlogged.names;
     this.#read = [...unlogged.rows];
   }
@@ -65,7 +79,7 @@ export class Meter {
     const mean = (column: number): number => rows.reduce((sum, row) => sum + (row[column] ?? NaN), 0) / rows.length;
     const means = Object.fromEntries(this.#names.map((name, column) => [name, mean(column)]));
     const { finite: _finite, loss = NaN, gradNorm = NaN, ...terms } = means;
-    const stepMs = (performance.now() - this.#intervalStart) / this.#numTimed;
+    const stepMs = (this.#clock.nowMs() - this.#intervalStartMs) / this.#numTimed;
     const row: MetricRow = {
       step: steps,
       loss,
@@ -100,13 +114,14 @@ export class Meter {
     if (record === undefined) return;
     const values = rows[bad] ?? [];
     const culprits = this.#names.filter((name, column) => name !== 'finite' && !Number.isFinite(values[column]));
-    throw new DivergedError(record.step, culprits, record.indices);
+    const photos = [...new Set(record.indices)].map((index) => this.#photoName(index)); // a small source shows one twice
+    throw new DivergedError(record.step, culprits, photos);
   }
 
   #startInterval(): void {
     this.#read = [];
     this.#numTimed = 0;
     this.#waitMs = 0;
-    this.#intervalStart = performance.now();
+    this.#intervalStartMs = this.#clock.nowMs();
   }
 }

@@ -124,7 +124,7 @@ describe('pretrain', () => {
     const resumed = (change: object): Promise<unknown> => pretrain({ ...options, resume: true, ...change });
     await expect(resumed({ config: tinyConfig('train.steps=7', 'optim.lr=0.1') })).rejects.toThrow(
       '--resume: the configuration must be that of the run, got optim.lr: 0.1 where the run has 0.0005; train.steps: 7 where the run has 6; ' +
-        'leave these settings out, or start a new run',
+        "give the run's own settings (--resume without --recipe takes them all), or start a new run",
     );
     const others = await photoSource(5);
     await expect(resumed({ data: others.paths })).rejects.toThrow(
@@ -152,7 +152,7 @@ describe('pretrain', () => {
       tinyConfig('optim.lr=1e37', 'optim.warmupFraction=0', 'train.steps=40', 'train.checkpointEvery=1000'),
     );
     await expect(pretrain(options)).rejects.toThrow(
-      /every step must be finite, got .* not finite at step \d+; .*Lower optim\.lr/,
+      /every step must be finite, got .* not finite at step \d+; .*Lower optim\.lr.* look at its photos: \S+\/0\d\.jpg, /,
     );
     expect(manifestIn(options.out)).toMatchObject({
       status: 'failed',

@@ -9,7 +9,7 @@ import type { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch, type DeviceOptions } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
-import { fileBytes, type Source } from '../data/sources/source.js';
+import { fileBytes, photoText, type Source } from '../data/sources/source.js';
 import { RunError } from '../errors.js';
 import { type StartWeights, startWeights } from '../interop/startWeights.js';
 import type { RunEvent } from '../protocol/events.js';
@@ -215,8 +215,8 @@ class PretrainRun {
     const { steps } = this.#config.train;
     let numBad = 0;
     const reportBad = (): void => {
-      for (const { path, id, reason } of feed.bad.slice(numBad)) {
-        this.#event('badPhoto', `${path.endsWith(id) ? path : `${path} (${id})`}: ${reason}`);
+      for (const photo of feed.bad.slice(numBad)) {
+        this.#event('badPhoto', `${photoText(photo)}: ${photo.reason}`);
       }
       numBad = feed.bad.length;
     };
@@ -226,6 +226,10 @@ class PretrainRun {
         startStep: this.#startStep,
         unlogged: this.#unlogged,
         nextBatch: () => feed.next(),
+        photoName: (index) => {
+          const photo = this.#source.samples[index];
+          return photo === undefined ? `photo ${index}` : photoText(photo);
+        },
         toDevice: (host) => deviceBatch(host, this.#views),
         onPace: (stepMs, step) => {
           this.#manifest = { ...this.#manifest, step };

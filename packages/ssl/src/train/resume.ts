@@ -7,11 +7,11 @@ import type { RunManifest } from '../protocol/run.js';
 
 /** Throws RunError when configuration or photos differ from those of the run, naming the first differences. */
 export function requireResumable(manifest: RunManifest, saved: Config, wanted: Config, source: Source): void {
-  const differences = differingKeys(saved, wanted, '');
+  const differences = differingKeys(saved, withHashOf(saved, wanted), '');
   if (differences.length > 0) {
     throw new RunError(
       `--resume: the configuration must be that of the run, got ${differences.slice(0, 3).join('; ')}; ` +
-        'leave these settings out, or start a new run',
+        "give the run's own settings (--resume without --recipe takes them all), or start a new run",
     );
   }
   if (source.fingerprint.hash !== manifest.data.hash) {
@@ -22,13 +22,25 @@ export function requireResumable(manifest: RunManifest, saved: Config, wanted: C
   }
 }
 
+/** A recipe names a file of weights and seldom its hash, which the run noted: where it is not said it is that one. */
+function withHashOf(saved: Config, wanted: Config): Config {
+  const sha256 = wanted.init.sha256 ?? saved.init.sha256;
+  return sha256 === undefined ? wanted : { ...wanted, init: { ...wanted.init, sha256 } };
+}
+
+/** Those of either: a key that is left out differs from one that is given. */
 function differingKeys(saved: object, wanted: object, prefix: string): string[] {
-  return Object.entries(wanted).flatMap(([key, value]: [string, unknown]) => {
-    const before: unknown = (saved as Record<string, unknown>)[key];
+  const keys = [...new Set([...Object.keys(wanted), ...Object.keys(saved)])];
+  return keys.flatMap((key) => {
+    const [before, value] = [saved, wanted].map((section) => (section as Record<string, unknown>)[key]);
     if (isDeepStrictEqual(before, value)) return [];
     if (isSection(before) && isSection(value)) return differingKeys(before, value, `${prefix}${key}.`);
-    return [`${prefix}${key}: ${JSON.stringify(value)} where the run has ${JSON.stringify(before)}`];
+    return [`${prefix}${key}: ${valueText(value)} where the run has ${valueText(before)}`];
   });
+}
+
+function valueText(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
 }
 
 function isSection(value: unknown): value is object {

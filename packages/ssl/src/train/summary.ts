@@ -4,7 +4,7 @@ import type { InitEnd, InitReport } from '../protocol/init.js';
 import type { InitSummary, PretrainSummary } from '../protocol/run.js';
 
 // Keys of a row that say how fast it went, not what was learned.
-const PACE_KEYS = new Set(['step', 'lr', 'imagesPerSecond', 'dataWaitMs', 'stepMs', 'gradNorm']);
+const PACE_KEYS = new Set(['step', 'lr', 'lrEncoder', 'imagesPerSecond', 'dataWaitMs', 'stepMs', 'gradNorm']);
 
 /** Seconds are those spent in steps; `final` has the loss, every term and every figure of the last row. */
 export function summarize(

@@ -33,6 +33,11 @@ export function fileBytes({ samples }: Pick<Source, 'samples'>): number {
   return samples.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
 }
 
+/** A photo in words: its path, with its name where the path is that of an archive. */
+export function photoText({ path, id }: Pick<SampleLocation, 'path' | 'id'>): string {
+  return path.endsWith(id) ? path : `${path} (${id})`;
+}
+
 /** A photo that could not be read, and why: what the report of a run lists. */
 export interface BadSample {
   readonly index: number; // position in the source

@@ -1,0 +1,43 @@
+/** JSON files that other tools read too: each says its version, and one of another version is not guessed at. */
+import { readFileSync } from 'node:fs';
+import { RunError } from '../errors.js';
+
+/**
+ * The content of a JSON file that says its version. The caller names the type that files of this version have.
+ * @throws RunError naming the path when it cannot be read, is no JSON, or is of another version
+ */
+export function readVersioned(path: string, version: number): unknown {
+  const json = parseJson(path, readText(path));
+  requireVersion(path, json, version);
+  return json;
+}
+
+/** Throws RunError unless the content of a file says this version. */
+export function requireVersion(path: string, json: unknown, version: number): void {
+  const found = typeof json === 'object' && json !== null && 'version' in json ? json.version : undefined;
+  if (found === version) return;
+  const text = found === undefined ? 'none' : JSON.stringify(found);
+  throw new RunError(`run: ${path} must be of version ${version}, got ${text}; use the halfway that made it`);
+}
+
+/** What a text of the file is as JSON. Throws RunError naming the path when it is none. */
+export function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): RunError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new RunError(`run: ${path} must be readable, got ${reason}; take it from a copy, or make it anew`);
+}

@@ -1,4 +1,6 @@
-import { join } from 'node:path';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import { folderOf } from '../data/photos.case.js';
@@ -28,11 +30,16 @@ describe('EvaluationData', () => {
     expect(photosKey(train)).not.toBe(photosKey(test));
   });
 
-  it('refuses photos that are in both parts', () => {
-    const open = (): EvaluationData => new EvaluationData({ train: [labelled], test: [join(labelled, 'shoe')], data });
-    expect(open).toThrow(
+  it('refuses photos that are in both parts, whichever way their paths are written', () => {
+    const open = (test: string) => (): EvaluationData => new EvaluationData({ train: [labelled], test: [test], data });
+    expect(open(join(labelled, 'shoe'))).toThrow(
       /training and test photos must differ, got 60 that are in both, such as .*\.jpg; name other test photos/,
     );
+    expect(open(relative(process.cwd(), labelled))).toThrow('got 120 that are in both');
+    const link = join(mkdtempSync(join(tmpdir(), 'halfway-link-')), 'photos');
+    symlinkSync(labelled, link);
+    expect(open(link)).toThrow('got 120 that are in both');
+    rmSync(dirname(link), { recursive: true });
   });
 
   it('asks about some photos of each part, evenly over classes, and says which', () => {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.js';
 import { renderSquares } from '../data/squares.js';
-import { openSource } from '../data/sources/openSource.js';
+import { openSource, realPath } from '../data/sources/openSource.js';
 import type { BadSample, Source } from '../data/sources/source.js';
 import { DataError } from '../errors.js';
 import type { SquareChunk } from './features.js';
@@ -145,8 +145,14 @@ function limited(part: EvaluationPart, maxPhotos: number): EvaluationPart {
   return { ...part, indices: kept, description: `${part.description}; ${selection}`, selection };
 }
 
+/** By where the photos are, whichever way their paths are written. */
 function requireNoOverlap(train: Source, test: Source): void {
-  const location = ({ path, offsetBytes }: Source['samples'][number]): string => `${path}\0${offsetBytes}`;
+  const real = new Map<string, string>(); // of a shard for all of its photos
+  const location = ({ path, offsetBytes }: Source['samples'][number]): string => {
+    const known = real.get(path) ?? realPath(path);
+    real.set(path, known);
+    return `${known}\0${offsetBytes}`;
+  };
   const seen = new Set(train.samples.map(location));
   const twice = test.samples.filter((sample) => seen.has(location(sample)));
   const example = twice[0];

@@ -273,6 +273,13 @@ describe('openSource', () => {
     expect(message([file('x.tar.gz', 'x')])).toContain('unpack it first');
     const made = folder(['1.jpg']);
     expect(message([made, made])).toContain('must be given once');
+    expect(message([made, `${made}/.`])).toContain(`got ${made} and ${made}/., which are one; leave one out`);
+    const outer = folder(['a/1.jpg', 'b/2.jpg']);
+    expect(message([join(outer, 'a'), outer])).toContain(`got ${join(outer, 'a')} and ${outer}, which holds it`);
+    symlinkSync(outer, `${outer}-link`);
+    expect(message([outer, `${outer}-link`])).toContain('which are one');
+    expect(openSource([join(outer, 'a'), join(outer, 'b')]).samples).toHaveLength(2);
+    rmSync(`${outer}-link`);
     if (process.getuid?.() === 0) return; // root may read everything
     chmodSync(made, 0);
     expect(message([made])).toContain('must be readable');

@@ -4,7 +4,8 @@
  * Labels are kept only when every path has them; class numbers then follow the class file, numbers, or code points.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync, statSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
 import { DataError } from '../../errors.js';
 import { listFileList } from './fileList.js';
 import { listFolder } from './folder.js';
@@ -21,9 +22,7 @@ import { listTarShard } from './tarShard.js';
 export function openSource(paths: readonly string[]): Source {
   if (paths.length === 0)
     throw new DataError('data: at least one path is needed, got none; give a folder, .tar shards or a .txt list');
-  const twice = paths.find((path, i) => paths.indexOf(path) !== i);
-  if (twice !== undefined)
-    throw new DataError(`data: each path must be given once, got ${twice} twice; leave one out`, { path: twice });
+  requireApart(paths);
   const listings = paths.map(listPath);
   const classNames = joinClasses(listings);
   const numbers = new Map(classNames.map((name, i) => [name, i]));
@@ -32,6 +31,27 @@ export function openSource(paths: readonly string[]): Source {
     listing.samples.map((sample) => located(sample, unique[i] ?? '', numbers)),
   );
   return { paths, samples, classNames, fingerprint: { paths, numImages: samples.length, hash: hashOf(samples) } };
+}
+
+/** Where a path leads, by one name whichever way it is written; as it is where there is nothing. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** No path twice, and none inside another: photos would count twice. */
+function requireApart(paths: readonly string[]): void {
+  const real = paths.map(realPath);
+  for (const [i, inner] of real.entries()) {
+    const outer = real.findIndex((path, j) => j !== i && (inner === path || inner.startsWith(path + sep)));
+    const [path, other] = [paths[i], paths[outer]];
+    if (path === undefined || other === undefined) continue;
+    const relation = path === other ? 'twice' : `and ${other}, which ${inner === real[outer] ? 'are one' : 'holds it'}`;
+    throw new DataError(`data: each path must be given once, got ${path} ${relation}; leave one out`, { path });
+  }
 }
 
 function listPath(path: string): Listing {

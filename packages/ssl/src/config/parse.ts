@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ConfigError } from '../errors.js';
+import { VIT_SIZES } from './encoderSizes.js';
 import { nearestName } from './nearestName.js';
 import { patchPx } from './patchPx.js';
 import { peakLr } from './peakLr.js';
@@ -26,8 +27,16 @@ const NOUNS: Readonly<Record<string, string>> = {
 export function parseConfig(tree: unknown, where: string): Config {
   const parsed = configSchema.safeParse(tree ?? {});
   if (!parsed.success) throw issueError(parsed.error.issues[0], tree, where);
-  checkAcrossKeys(parsed.data, where);
-  return parsed.data;
+  const config = withNamedSize(parsed.data);
+  checkAcrossKeys(config, where);
+  return config;
+}
+
+/** Width, depth and heads as a named size has them, so that what is written says what is trained. */
+function withNamedSize(config: Config): Config {
+  const { model } = config;
+  if (model.kind !== 'vit' || model.size === 'custom') return config;
+  return { ...config, model: { ...model, ...VIT_SIZES[model.size] } };
 }
 
 /** The configuration's JSON Schema, for editors. */

@@ -277,6 +277,15 @@ describe('loadRecipe', () => {
     expect([train.batch, train.steps]).toEqual([8, 7]);
   });
 
+  it('writes out what a named size is, and refuses a setting that it overrides', () => {
+    const { widthDim, depth, numHeads } = loadRecipe('small/vicreg-rot', ['model.size=large']).model;
+    expect([widthDim, depth, numHeads]).toEqual([1024, 24, 16]);
+    expect(() => loadRecipe('paper/vicreg-rot', ['model.depth=3'])).toThrow(
+      '--set model.depth: must be 12, that of model.size small, got 3; add --set model.size=custom',
+    );
+    expect(loadRecipe('paper/vicreg-rot', ['model.depth=3', 'model.size=custom']).model.depth).toBe(3);
+  });
+
   it('names the nearest recipe for a name that does not exist', () => {
     expect(() => loadRecipe('smal/vicreg')).toThrow(
       '--recipe: must be the name of a recipe or a .yaml file, got smal/vicreg; did you mean small/vicreg?',

@@ -24,6 +24,10 @@ const WRONG: Readonly<Record<string, () => Tensor | object>> = {
   nextCenter: () => losses.nextCenter(ones([1, 1]), ones([6, 5]), 0.9),
   sinkhorn: () => losses.sinkhorn(ones([2, 6, 5]), 0.1),
   koleoLoss: () => losses.koleoLoss(ones([2, 6, 5]), { shiftsDifference: false }),
+  'reconstructionLoss, masks': () => {
+    const [image, valid] = [ones([2, 3, 4, 4]), ones([2, 3, 4, 4])];
+    return losses.reconstructionLoss([image], [image], { reduction: 'mean', valid: [valid] });
+  },
   reconstructionLoss: () =>
     losses.reconstructionLoss([ones([2, 3, 4, 4])], [ones([1, 3, 4, 4])], { reduction: 'mean' }),
 };

@@ -7,6 +7,7 @@ import type { Tensor } from '@halfway/torch';
 import * as torch from '@halfway/torch';
 import { ShapeError } from '@halfway/torch';
 import { zip } from '../pairs.js';
+import { expectShapes } from './expectShapes.js';
 import { maskPixels } from './maskPixels.js';
 
 export interface ReconstructionLossOptions {
@@ -38,6 +39,7 @@ export function reconstructionLoss(
   const errors = zip(decoded, targets).map(([image, target], k) => {
     const [batch = 1, channels = 3] = image.shape;
     const mask = valid?.[k];
+    if (mask) expectShapes('reconstructionLoss', { decoded: [image, 'B C H W'], valid: [mask, 'B 1 H W'] });
     if (!mask) return reduction === 'mean' ? image.mseLoss(target) : image.sub(target).square().sum().div(batch);
     const sum = image.sub(target).square().mul(mask).sum();
     return reduction === 'mean' ? sum.div(mask.sum().mul(channels).clamp(1)) : sum.div(batch);

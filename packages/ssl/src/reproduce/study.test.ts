@@ -78,6 +78,11 @@ describe('study', { timeout: 480_000 }, () => {
 
   it('says what is wrong before anything is trained', async () => {
     const out = join(scratch, 'none');
+    const own = (setting: string): typeof options.arms => [{ name: 'own', folder: 'own', settings: [setting] }];
+    await expect(study({ ...options, out, arms: own('train.seed=5') })).rejects.toThrow(
+      'study: train.seed must be that of --seeds for every arm, got one of its own in own; leave it out',
+    );
+    await expect(study({ ...options, out, steps: 4, arms: own('train.steps=3') })).rejects.toThrow('that of --steps');
     await expect(study({ ...options, out, seeds: [] })).rejects.toThrow(
       new ConfigError('study: needs at least one seed, all different, got none'),
     );

@@ -222,7 +222,7 @@ function writeReport(path: string, text: string): void {
   writeAtomic(path, text);
 }
 
-function requireArms({ arms, seeds }: StudyOptions): void {
+function requireArms({ arms, seeds, steps }: StudyOptions): void {
   const requireDifferent = (what: string, values: readonly (string | number)[]): void => {
     if (values.length > 0 && new Set(values).size === values.length) return;
     throw new ConfigError(`study: needs at least one ${what}, all different, got ${values.join(', ') || 'none'}`);
@@ -232,4 +232,14 @@ function requireArms({ arms, seeds }: StudyOptions): void {
     arms.map(({ name }) => name),
   );
   requireDifferent('seed', seeds);
+  // The study gives both to every arm: an arm's own would be overridden, and two equal runs stand as different ones in the table.
+  const shared = { 'train.seed': '--seeds', ...(steps !== undefined && { 'train.steps': '--steps' }) };
+  for (const [key, option] of Object.entries(shared)) {
+    const arm = arms.find(({ settings }) => settings.some((setting) => setting.startsWith(`${key}=`)));
+    if (arm === undefined) continue;
+    throw new ConfigError(
+      `study: ${key} must be that of ${option} for every arm, got one of its own in ${arm.name}; leave it out`,
+      key,
+    );
+  }
 }

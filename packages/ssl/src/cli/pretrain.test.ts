@@ -73,7 +73,7 @@ describe('halfway pretrain', { timeout: 240_000 }, () => {
     const longer = await runProgram(argsOf(killed, '--resume', '--steps', '200'));
     expect([longer.code, lastJson(longer)['error']]).toEqual([
       1,
-      `halfway: --resume: the configuration must be that of the run, got train.steps: 200 where the run has ${STEPS}; leave these settings out, or start a new run`,
+      `halfway: --resume: the configuration must be that of the run, got train.steps: 200 where the run has ${STEPS}; give the run's own settings (--resume without --recipe takes them all), or start a new run`,
     ]);
   });
 

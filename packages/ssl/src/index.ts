@@ -28,6 +28,6 @@ export type { FeatureJudge, PretrainOptions, PretrainProgress } from './train/pr
 export { DivergedError } from './train/divergedError.js';
 export { writePreview, type PreviewOptions } from './train/preview.js';
 export type { EvalReport } from './protocol/report.js';
-export type { FeatureFigure, FigureChange } from './protocol/init.js';
+export type { FeatureFigure, FigureChange, NoFigure } from './protocol/init.js';
 export type { MetricRow } from './protocol/metrics.js';
 export type { PretrainSummary, RunManifest } from './protocol/run.js';

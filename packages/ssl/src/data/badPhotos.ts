@@ -11,9 +11,13 @@ export class BadPhotos {
   private readonly maxFraction: number;
   private readonly byIndex = new Map<number, BadSample>();
 
-  constructor(source: Source, maxFraction: number) {
+  private readonly remedy: string;
+
+  /** @param remedy what the caller's user can do beside mending the photos; nothing by default */
+  constructor(source: Source, maxFraction: number, remedy = '') {
     this.source = source;
     this.maxFraction = maxFraction;
+    this.remedy = remedy;
   }
 
   get list(): readonly BadSample[] {
@@ -44,7 +48,7 @@ export class BadPhotos {
     const percent = ((100 * numBad) / total).toFixed(numBad * 100 < total ? 2 : 1);
     throw new DataError(
       `data: at most data.maxBadFraction ${this.maxFraction} of the photos may be unreadable, got ${numBad} of ${total} (${percent} %) so far; ` +
-        `mend or remove them, or allow more with --set data.maxBadFraction=X:\n${describeBad(this.list)}`,
+        `mend or remove them (halfway data check finds all)${this.remedy}:\n${describeBad(this.list)}`,
     );
   }
 }

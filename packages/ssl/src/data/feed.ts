@@ -54,6 +54,9 @@ interface FilledBank {
 const RING_BYTES = 128e6; // enough to smooth out slow photos; larger batches get the two banks that are needed
 const MAX_BANKS = 6;
 
+/** A training has the settings of its recipe; all that an evaluation can do is to mend the photos. */
+const REMEDY = ', or allow more by data.maxBadFraction of the recipe or of --set';
+
 export class Feed {
   private readonly pool: DecodePool;
   private readonly options: FeedOptions;
@@ -87,7 +90,7 @@ export class Feed {
     this.options = options;
     this.ring = pool.assign({ request, layout: feedLayout(batch, views), isCached: true });
     this.order = new ShuffledOrder(source.samples.length, seed);
-    this.badPhotos = new BadPhotos(source, config.data.maxBadFraction);
+    this.badPhotos = new BadPhotos(source, config.data.maxBadFraction, REMEDY);
     this.freeBanks = Array.from({ length: this.ring.layout.numBanks }, (_, bank) => bank);
     this.nextStep = options.startStep ?? 0;
     this.fillFreeBanks();

@@ -14,7 +14,7 @@ import { writeAtomic } from '../run/files.js';
 import { type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
 import { tasksFor } from './encoderTasks.js';
 import { evaluateEncoder, type EncoderQuestions } from './evaluateEncoder.js';
-import { EvaluationData, type EvaluationPart } from './evaluationData.js';
+import { EvaluationData, type EvaluationPart, requirePhotos } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
 import type { ProgressListener } from './progress.js';
 import { r2Questions, type R2Questions } from './r2/runR2.js';
@@ -73,6 +73,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const reportPath = reportPathOf(loaded.runDir, kind, options.step);
   if (reportPath !== undefined) requireWritable(reportPath);
   const data = options.photos ?? openPhotos(options, loaded.config);
+  requirePhotos(data);
   const tell = (text: string): void => onProgress(text, false);
 
   const timings: Record<string, number> = {};

@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import { folderOf } from '../data/photos.case.js';
-import { EvaluationData, idsOf, photosKey } from './evaluationData.js';
+import { EvaluationData, idsOf, photosKey, requirePhotos } from './evaluationData.js';
 import { labelsOf } from './photoClasses.js';
 
 const { data } = configSchema.parse({});
@@ -62,8 +62,10 @@ describe('EvaluationData', () => {
   });
 
   it('refuses parts that are too small', () => {
-    expect(() => new EvaluationData({ train: [photos(numbered('a', 9))], data })).toThrow(
-      /^eval: needs at least 20 train photos, got \d from .*; add photos or allow more with --photos$/,
-    );
+    const few = new EvaluationData({ train: [photos(numbered('a', 9))], data });
+    expect(() => requirePhotos(few)).toThrow(/^eval: needs at least 20 train photos, got \d from .*; add photos$/);
+    const limited = new EvaluationData({ train: [labelled], maxPhotos: 19, data });
+    expect(() => requirePhotos(limited)).toThrow(/^eval: .* got 19 from .*; allow more with --photos$/);
+    requirePhotos(new EvaluationData({ train: [labelled], maxPhotos: 20, data }));
   });
 });

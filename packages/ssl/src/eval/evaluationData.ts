@@ -48,15 +48,12 @@ export class EvaluationData {
   readonly #bad = new Map<string, BadSample>();
   readonly #kept = new Map<string, readonly SquareChunk[]>();
 
-  /** @throws DataError where a source cannot be opened, a part is too small, or a photo is in both parts */
+  /** @throws DataError where a source cannot be opened, or a photo is in both parts */
   constructor(options: EvaluationDataOptions) {
     const { maxPhotos = Infinity } = options;
     const parts = openParts(options);
-    const [train, test] = [limited(parts.train, maxPhotos), limited(parts.test, maxPhotos)];
-    requirePhotos(train);
-    requirePhotos(test);
-    this.train = train;
-    this.test = test;
+    this.train = limited(parts.train, maxPhotos);
+    this.test = limited(parts.test, maxPhotos);
     this.#data = options.data;
   }
 
@@ -167,10 +164,17 @@ function requireNoOverlap(train: Source, test: Source): void {
 /** A head needs photos to fit, to choose and to test; 20 is far below what gives a useful interval. */
 const LEAST_PHOTOS = { train: 20, test: 2 } as const;
 
-function requirePhotos(part: EvaluationPart): void {
-  const least = LEAST_PHOTOS[part.name];
-  if (part.indices.length >= least) return;
-  throw new DataError(
-    `eval: needs at least ${least} ${part.name} photos, got ${part.indices.length} from ${part.description}; add photos or allow more with --photos`,
-  );
+/**
+ * Says before any work whether there are enough photos for an evaluation.
+ * @throws DataError when a part is too small
+ */
+export function requirePhotos({ train, test }: EvaluationData): void {
+  for (const { name, indices, description, selection } of [train, test]) {
+    const least = LEAST_PHOTOS[name];
+    if (indices.length >= least) continue;
+    const advice = selection === undefined ? 'add photos' : 'allow more with --photos';
+    throw new DataError(
+      `eval: needs at least ${least} ${name} photos, got ${indices.length} from ${description}; ${advice}`,
+    );
+  }
 }

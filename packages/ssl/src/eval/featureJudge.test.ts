@@ -3,7 +3,7 @@ import { scope } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { folderOf, photoSource, picture } from '../data/photos.case.js';
 import { DataError } from '../errors.js';
-import type { FeatureFigure } from '../protocol/init.js';
+import type { FeatureFigure, NoFigure } from '../protocol/init.js';
 import { disposeNetwork, type FrozenNetwork, frozenCopy } from '../run/loadEncoder.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { createTrainState } from '../train/state.js';
@@ -16,6 +16,12 @@ function network(seed: number, ...settings: string[]): FrozenNetwork {
 }
 
 async function measured(seed: number, data: readonly string[], ...settings: string[]): Promise<FeatureFigure> {
+  const figure = await asked(seed, data, ...settings);
+  if (figure.kind === 'none') throw new Error(figure.reason);
+  return figure;
+}
+
+async function asked(seed: number, data: readonly string[], ...settings: string[]): Promise<FeatureFigure | NoFigure> {
   const frozen = network(seed, ...settings);
   const figure = await featureJudge.measure(frozen, data);
   disposeNetwork(frozen);
@@ -71,8 +77,19 @@ describe('featureJudge', () => {
     expect((await measured(0, photos, 'eval.features=cls')).value).not.toBe(mean.value);
   });
 
-  it('refuses photos that are too few, and figures of different photos', async () => {
-    await expect(measured(0, (await photoSource(6)).paths)).rejects.toThrow(/needs at least 20 train photos, got/);
+  it('has no figure of photos that are too few, and says what it would take', async () => {
+    expect(await asked(0, (await photoSource(19)).paths)).toEqual({
+      ...{ kind: 'none', reason: 'the effective rank needs at least 20 photos, got 19' },
+    });
+    expect(await asked(0, (await photoSource(20)).paths)).toMatchObject({ kind: 'effectiveRank', numPhotos: 20 });
+    const classes = [await labelled()];
+    expect(await asked(0, classes, 'eval.knnK=21')).toEqual({
+      ...{ kind: 'none', reason: 'k-NN with eval.knnK 21 needs at least 42 photos, got 40' },
+    });
+    expect(await asked(0, classes, 'eval.knnK=20')).toMatchObject({ kind: 'knn', numPhotos: 40 });
+  });
+
+  it('refuses figures of different photos', async () => {
     const figure = await measured(0, (await photoSource(40)).paths);
     const compare = (): unknown => featureJudge.compare(figure, { ...figure, numPhotos: 39 });
     expect(compare).toThrow(DataError);

@@ -3,7 +3,7 @@
  * which training never sees, else the effective rank. Both come with what a paired interval of the difference needs.
  */
 import { DataError } from '../errors.js';
-import type { FeatureFigure, FigureChange } from '../protocol/init.js';
+import type { FeatureFigure, FigureChange, NoFigure } from '../protocol/init.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
 import { allFeatures } from './allFeatures.js';
 import { EvaluationData } from './evaluationData.js';
@@ -15,6 +15,9 @@ import { rank } from './rank/rank.js';
 /** Photos asked about at most, of each of the two parts: as much work as some 10 steps of training at a batch of 64. */
 const MAX_PHOTOS = 2000;
 
+/** Photos asked about at least: the rank of fewer has no interval. */
+const LEAST_PHOTOS = 20;
+
 /** What the figure is made of: the encoder's own features, since the adapter of a run that begins is new. */
 type OwnFeatures = 'cls' | 'mean';
 
@@ -22,13 +25,21 @@ type OwnFeatures = 'cls' | 'mean';
 export const featureJudge = {
   /**
    * @param data photos, those that the network is trained on
-   * Throws DataError for photos that are too few.
+   * @returns no figure where photos are too few: training has no need of one
    */
-  async measure(network: FrozenNetwork, data: readonly string[]): Promise<FeatureFigure> {
+  async measure(network: FrozenNetwork, data: readonly string[]): Promise<FeatureFigure | NoFigure> {
     const { config } = network;
     const photos = new EvaluationData({ train: data, data: config.data, maxPhotos: MAX_PHOTOS });
     const features = config.eval.features === 'cls' ? 'cls' : 'mean';
-    const figure = classProblem(photos) === undefined ? knnFigure : rankFigure;
+    const isKnn = classProblem(photos) === undefined;
+    const numPhotos = photos.train.indices.length + photos.test.indices.length;
+    // Neighbours come from all folds but one, which are well above half of the photos.
+    const least = isKnn ? Math.max(LEAST_PHOTOS, 2 * config.eval.knnK) : LEAST_PHOTOS;
+    if (numPhotos < least) {
+      const what = isKnn ? `k-NN with eval.knnK ${config.eval.knnK}` : 'the effective rank';
+      return { kind: 'none', reason: `${what} needs at least ${least} photos, got ${numPhotos}` };
+    }
+    const figure = isKnn ? knnFigure : rankFigure;
     return figure(network, photos, features);
   },
 

@@ -4,13 +4,15 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as torch from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/parse.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
+import { ConfigError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
@@ -137,6 +139,60 @@ describe('an export', () => {
       expect(others).toEqual([join(folder, 'config.json')]);
       expect(loadSafetensors(model).metadata).toEqual({ format: 'pt', ...columns });
     }
+  });
+
+  it.each(['safetensors', 'timm', 'hf'] as const)(
+    'of %s takes the place of an earlier one, and leaves none of its files',
+    (format) => {
+      const bare = drawn(TINY, { location: 'backbone', equivariantDim: 0 });
+      for (const earlier of ['safetensors', 'timm', 'hf'] as const) {
+        const folder = join(scratch, `${format}-after-${earlier}`);
+        exportEncoder(drawn({ ...TINY, numRegisters: 1 }), earlier, folder);
+        writeFileSync(join(folder, '.DS_Store'), '');
+        const written = exportEncoder(bare, format, folder).map((path) => basename(path));
+        expect(readdirSync(folder).sort()).toEqual(['.DS_Store', ...written].sort());
+      }
+    },
+  );
+
+  it("is not written among other files, such as a run's or another program's weights", () => {
+    const refused = (files: Readonly<Record<string, string>>, name: string): void => {
+      const folder = join(scratch, `taken-${name}`);
+      makeFolder(folder);
+      for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+      for (const format of ['safetensors', 'timm', 'hf'] as const) {
+        expect(() => exportEncoder(drawn(TINY), format, folder)).toThrow(
+          new ConfigError(
+            `export: --out must be a folder that is new, empty or holds nothing but an earlier export, got ${folder} with ${name}; choose another folder`,
+          ),
+        );
+      }
+      expect(readdirSync(folder).sort()).toEqual(Object.keys(files).sort());
+    };
+    refused({ 'config.yaml': '', 'run.json': '{}' }, 'config.yaml');
+    refused({ 'a.jpg': '' }, 'a.jpg');
+    refused({ 'model.safetensors': '' }, 'model.safetensors');
+    const [, own = ''] = exportEncoder(
+      drawn(TINY, { location: 'backbone', equivariantDim: 0 }),
+      'timm',
+      join(scratch, 'untaken'),
+    );
+    const config = JSON.parse(readFileSync(own, 'utf8')) as { pretrained_cfg: object };
+    // timm's own has more settings, in the second level alone.
+    const published = { ...config, pretrained_cfg: { ...config.pretrained_cfg, tag: 'augreg' } };
+    refused({ 'config.json': JSON.stringify(published) }, 'config.json');
+  });
+
+  it('does not take the place of the weights that it is made of', () => {
+    const folder = join(scratch, 'itself');
+    const [path = ''] = exportEncoder(drawn(TINY), 'safetensors', folder);
+    expect(() => exportEncoder(loadEncoder(path), 'timm', folder)).toThrow(
+      new ConfigError(
+        `export: --out must not be the folder of the weights in another form, which would be replaced, got ${folder}; choose another folder`,
+      ),
+    );
+    expect(readdirSync(folder).sort()).toEqual(['backbone.safetensors', 'config.json']);
+    expect(exportEncoder(loadEncoder(path), 'safetensors', folder)).toContain(path); // in its own form it is the same again
   });
 
   it('refuses what a format does not have', () => {

@@ -1,5 +1,5 @@
 /** Encoder and adapter in a folder, in the form that other programs load. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { scope, type Tensor } from '@halfway/torch';
 import { saveSafetensors } from '@halfway/torch/io';
 import type { Module } from '@halfway/torch/nn';
@@ -8,9 +8,10 @@ import { splitDims } from '../config/splitDims.js';
 import { ConfigError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { Vit, vitConfig } from '../models/vit.js';
-import { writeBackbone } from '../run/exportBackbone.js';
+import { BACKBONE, writeBackbone } from '../run/exportBackbone.js';
 import { diskError, writeAtomic } from '../run/files.js';
 import type { LoadedEncoder } from '../run/loadEncoder.js';
+import { removeStale, staleFiles } from './exportFolder.js';
 import type { ExportFormat, FormatName } from './formatNames.js';
 import { formatNamed } from './formats.js';
 import { huggingFaceConfig, huggingFacePreprocessing } from './huggingFace.js';
@@ -43,14 +44,19 @@ const LAYOUTS: Readonly<Record<Exclude<ExportFormat, 'safetensors'>, Layout>> = 
  *   (`proj.weight` [d, D], `proj.bias` [d], both f32). The metadata of the file that makes the features, of the adapter's where there is
  *   one, say which of them are invariant and which equivariant.
  *
+ * An earlier export in the folder is replaced with all of its files.
+ *
  * @returns the files' paths
- * Throws ConfigError when the format has no such encoder, RunError when the disk does not take the files.
+ * Throws ConfigError when the format has no such encoder or the folder holds anything else, RunError when the disk does not take the files.
  */
 export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folder: string): string[] {
   const { encoder, adapter, config } = loaded;
   if (format === 'safetensors') {
+    const stale = staleFiles(folder, [BACKBONE, 'config.json'], weightsOf(loaded));
     const tensors = new Map([...prefixed('encoder.', encoder), ...prefixed('adapter.', adapter)]);
-    return [writeBackbone(folder, tensors, config), join(folder, 'config.json')];
+    const path = writeBackbone(folder, tensors, config);
+    removeStale(stale);
+    return [path, join(folder, 'config.json')];
   }
   if (!(encoder instanceof Vit)) {
     throw new ConfigError(
@@ -58,16 +64,18 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
       'model.kind',
     );
   }
-  const { names, describe } = LAYOUTS[format];
+  const { names: tensorNames, describe } = LAYOUTS[format];
   const state = encoder.stateDict();
   const texts = describe({ ...shapeSettings(state), numHeads: vitConfig(config.model).numHeads });
   const model = join(folder, 'model.safetensors');
   const columns = columnsOf(config);
   const adapterPaths = adapter.proj === undefined ? [] : [join(folder, 'adapter.safetensors')];
+  const names = [model, ...adapterPaths].map((path) => basename(path));
+  const stale = staleFiles(folder, [...names, ...Object.keys(texts)], weightsOf(loaded));
   try {
     makeFolder(folder);
     scope(() =>
-      saveSafetensors(model, toTheirs(formatNamed(names), state), {
+      saveSafetensors(model, toTheirs(formatNamed(tensorNames), state), {
         format: 'pt',
         ...(adapterPaths.length === 0 && columns),
       }),
@@ -81,7 +89,13 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
     writeAtomic(path, `${JSON.stringify(content, undefined, 2)}\n`);
     return path;
   });
+  removeStale(stale);
   return [model, ...adapterPaths, ...described];
+}
+
+/** The file that an export is made of; of a run, whose checkpoint it is made of, the one of the run's own export. */
+function weightsOf({ runDir, source }: LoadedEncoder): string {
+  return runDir === undefined ? source : join(runDir, 'export', BACKBONE);
 }
 
 function prefixed(prefix: string, module: Module): [string, Tensor][] {

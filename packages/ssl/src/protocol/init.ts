@@ -14,6 +14,12 @@ export interface FeatureFigure {
   readonly protocol: string;
 }
 
+/** Why photos allow no figure: a sentence without its end. */
+export interface NoFigure {
+  readonly kind: 'none';
+  readonly reason: string;
+}
+
 /** Of the same figure of two encoders. */
 export interface FigureChange {
   readonly difference: number; // after minus before

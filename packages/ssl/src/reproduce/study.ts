@@ -9,7 +9,7 @@ import { ConfigError } from '../errors.js';
 import { comparisonTable, compareArms, type ArmRun, type Comparison } from '../eval/compare.js';
 import { tasksFor } from '../eval/encoderTasks.js';
 import { evaluate, type EvaluateOptions } from '../eval/evaluate.js';
-import { EvaluationData, type EvaluationPart } from '../eval/evaluationData.js';
+import { EvaluationData, type EvaluationPart, requirePhotos } from '../eval/evaluationData.js';
 import { crossValidatedKnn } from '../eval/knn/crossValidate.js';
 import { requireClasses } from '../eval/photoClasses.js';
 import { r2Questions, type R2Questions } from '../eval/r2/runR2.js';
@@ -98,6 +98,7 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   const photos = new EvaluationData({ train, test, data, ...(maxPhotos === undefined ? {} : { maxPhotos }) });
   const all = options.knnOver === undefined ? undefined : new EvaluationData({ train: options.knnOver, data });
   // Found after hours of training otherwise.
+  for (const each of all === undefined ? [photos] : [photos, all]) requirePhotos(each);
   const tasks = tasksFor(photos, options.tasks, (text) => onText(text, false));
   if (all !== undefined) requireClasses(all);
 

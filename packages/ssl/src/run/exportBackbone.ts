@@ -12,6 +12,9 @@ import { diskError, writeAtomic } from './files.js';
 /** Of the two files of an export. */
 export const EXPORT_VERSION = 1;
 
+/** The file of the weights. */
+export const BACKBONE = 'backbone.safetensors';
+
 /**
  * Writes `export/backbone.safetensors` and `export/config.json`; heads and decoders are left out, and of a teacher and its student
  * the one that `eval.weights` names.
@@ -26,7 +29,7 @@ export function exportBackbone(runDir: string, model: Module, config: Config): s
  * @throws RunError when the disk does not take them
  */
 export function writeBackbone(folder: string, tensors: ReadonlyMap<string, Tensor>, config: Config): string {
-  const path = join(folder, 'backbone.safetensors');
+  const path = join(folder, BACKBONE);
   try {
     makeFolder(folder);
     saveSafetensors(path, tensors, { format: 'halfway', version: String(EXPORT_VERSION) });

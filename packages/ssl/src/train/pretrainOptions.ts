@@ -1,7 +1,7 @@
 /** What a caller gives a pretraining, and what it is told while it runs. */
 import type { Config } from '../config/schema.js';
 import type { RunEvent } from '../protocol/events.js';
-import type { FeatureFigure, FigureChange } from '../protocol/init.js';
+import type { FeatureFigure, FigureChange, NoFigure } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
 
@@ -25,8 +25,8 @@ export interface PretrainOptions {
 
 /** Evaluation's `featureJudge`, as training sees it. */
 export interface FeatureJudge {
-  /** What the network's features of these photos are worth. */
-  measure(network: FrozenNetwork, data: readonly string[]): Promise<FeatureFigure>;
+  /** What the network's features of these photos are worth, or why the photos cannot tell. */
+  measure(network: FrozenNetwork, data: readonly string[]): Promise<FeatureFigure | NoFigure>;
   compare(before: FeatureFigure, after: FeatureFigure): FigureChange;
 }
 

@@ -10,10 +10,10 @@ import { deviceBatch, type DeviceOptions } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
 import { fileBytes, photoText, type Source } from '../data/sources/source.js';
-import { RunError } from '../errors.js';
+import { DataError, RunError } from '../errors.js';
 import { type StartWeights, startWeights } from '../interop/startWeights.js';
 import type { RunEvent } from '../protocol/events.js';
-import { type FeatureFigure, INIT_VERSION } from '../protocol/init.js';
+import { type FeatureFigure, INIT_VERSION, type NoFigure } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type EngineFingerprint, type PretrainSummary, type RunManifest } from '../protocol/run.js';
 import { readLatestCheckpoint, removePartialCheckpoints, writeCheckpoint } from '../run/checkpoint.js';
@@ -30,7 +30,7 @@ import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
 import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrainOptions.js';
 import { requireResumable } from './resume.js';
-import { figureText, startFrom, verdictText } from './start.js';
+import { figureText, startFigureText, startFrom, verdictText } from './start.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
 import { summarize } from './summary.js';
 
@@ -131,7 +131,7 @@ class PretrainRun {
       const left = `${this.#config.train.steps - this.#startStep} steps to go`;
       if (this.#startStep === 0) this.#event('start', `starts, ${left}`);
       else this.#event('resume', `goes on, ${left}`);
-      if (before !== undefined) this.#event('figure', `${figureText(before)}, before training`);
+      if (before !== undefined) this.#event('figure', startFigureText(before));
       return await this.#end(await this.#train(photos, feed));
     } catch (error) {
       if (this.#hasBegun && !(error instanceof InterruptedError)) this.#noteFailure(error);
@@ -156,12 +156,14 @@ class PretrainRun {
   }
 
   /** What the features of the weights that the run starts from are worth, kept with the run: when it goes on, their file may be gone. */
-  async #measureStart(): Promise<FeatureFigure | undefined> {
+  async #measureStart(): Promise<FeatureFigure | NoFigure | undefined> {
     const { judge } = this.#options;
     const { file, sha256 } = this.#config.init;
     if (judge === undefined || file === undefined || sha256 === undefined || this.#startStep > 0) return undefined;
     const before = await this.#measure(judge);
-    this.#folder.writeInitReport({ version: INIT_VERSION, weights: { file, sha256 }, before });
+    if (before.kind !== 'none') {
+      this.#folder.writeInitReport({ version: INIT_VERSION, weights: { file, sha256 }, before });
+    }
     return before;
   }
 
@@ -171,6 +173,12 @@ class PretrainRun {
     const report = this.#folder.initReport();
     if (judge === undefined || report === undefined) return;
     const after = await this.#measure(judge);
+    if (after.kind === 'none') {
+      throw new DataError(
+        `init: both ends of a run must be measured on the same photos, got none that do at its end: ${after.reason}; ` +
+          'put them back as they were and go on with --resume',
+      );
+    }
     const change = judge.compare(report.before, after);
     this.#folder.writeInitReport({
       ...report,
@@ -180,7 +188,7 @@ class PretrainRun {
   }
 
   /** What the features that are exported are worth, on the photos of the run. */
-  async #measure(judge: FeatureJudge): Promise<FeatureFigure> {
+  async #measure(judge: FeatureJudge): Promise<FeatureFigure | NoFigure> {
     const network = torch.scope(() => frozenCopy(this.#config, this.#state.model.stateDict()));
     try {
       for (const module of [network.encoder, network.adapter]) module.to(this.#config.train.device);

@@ -9,6 +9,7 @@ import { photoSource } from '../data/photos.case.js';
 import { published } from '../interop/published.case.js';
 import { startWeights } from '../interop/startWeights.js';
 import { present } from '../models/fixture.case.js';
+import type { RunEvent } from '../protocol/events.js';
 import type { FeatureFigure, InitReport } from '../protocol/init.js';
 import { exportBackbone } from '../run/exportBackbone.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
@@ -193,6 +194,21 @@ describe('pretrain from weights', () => {
     expect(learnedIn(parts.out)).toEqual(learnedIn(whole.out));
     const [a, b] = [parts, whole].map(({ out }) => readFileSync(join(out, 'export', 'backbone.safetensors')));
     expect(a?.equals(present(b))).toBe(true);
+  });
+
+  it('trains on photos that allow no figure, and says so once', async () => {
+    const file = await trainedWeights();
+    const reason = 'the effective rank needs at least 20 photos, got 6';
+    const options = optionsOf(tinyConfig(`init.file=${file}`), {
+      judge: { ...judge, measure: () => Promise.resolve({ kind: 'none', reason }) },
+    });
+    expect(await pretrain(options)).not.toHaveProperty('init');
+    const events = readFileSync(join(options.out, 'events.jsonl'), 'utf8').trimEnd().split('\n');
+    const figures = events.map((line) => JSON.parse(line) as RunEvent).filter(({ kind }) => kind === 'figure');
+    expect(figures.map(({ message }) => message)).toEqual([
+      `whether the new weights are better will not be said: ${reason}`,
+    ]);
+    expect(existsSync(join(options.out, 'reports', 'init.json'))).toBe(false);
   });
 
   it('that fails while it measures its end can be resumed, and measures again', async () => {

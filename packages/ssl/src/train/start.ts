@@ -6,7 +6,7 @@ import type { LoadedWeights, WeightsReport } from '../interop/loadWeights.js';
 import { publishedHeads } from '../interop/vitSettings.js';
 import { type VitConfig, vitConfig } from '../models/vit.js';
 import type { Objective } from '../objectives/objective.js';
-import type { FeatureFigure, FigureChange, InitReport } from '../protocol/init.js';
+import type { FeatureFigure, FigureChange, InitReport, NoFigure } from '../protocol/init.js';
 
 /**
  * Puts a file's weights in the place of those that the encoder was drawn with; a teacher begins equal. Adapter, heads and decoders stay
@@ -32,6 +32,13 @@ function headsText(report: WeightsReport, { widthDim, numHeads }: VitConfig): st
 export function figureText({ kind, value, numPhotos }: FeatureFigure): string {
   const what = kind === 'knn' ? `k-NN top-1 ${value.toFixed(1)} %` : `effective rank ${value.toFixed(1)}`;
   return `${what} of ${numPhotos} photos`;
+}
+
+/** What the features that a run starts from are worth, or why nothing will be said of them. */
+export function startFigureText(before: FeatureFigure | NoFigure): string {
+  return before.kind === 'none'
+    ? `whether the new weights are better will not be said: ${before.reason}`
+    : `${figureText(before)}, before training`;
 }
 
 /** One sentence: whether the new weights are better than those that the run started from, by which figure, with its interval. */

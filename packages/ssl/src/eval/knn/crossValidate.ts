@@ -6,7 +6,7 @@ import { scope } from '@halfway/torch';
 import type { FeatureKind } from '../../protocol/report.js';
 import { disposeNetwork, type FrozenNetwork, loadEncoder } from '../../run/loadEncoder.js';
 import { allFeatures } from '../allFeatures.js';
-import type { EvaluationData } from '../evaluationData.js';
+import { type EvaluationData, requirePhotos } from '../evaluationData.js';
 import { foldsById } from '../partition.js';
 import { requireClasses } from '../photoClasses.js';
 import { knnCrossValidated, type KnnResult } from './knn.js';
@@ -33,6 +33,7 @@ const NUM_FOLDS = 10;
  * const { difference, interval } = pairedTop1Difference([[base.right, task.right]]);
  */
 export async function crossValidatedKnn({ run, random, ...options }: CrossValidatedKnnOptions): Promise<KnnResult> {
+  requirePhotos(options.photos);
   requireClasses(options.photos);
   const network = scope(() => loadEncoder(run, { random }));
   try {

@@ -172,10 +172,11 @@ describe('pretrain', () => {
     expect(existsSync(unreadable.out)).toBe(false);
   });
 
-  it('reports each photo that it could not read, and replaces it', async () => {
-    const source = await photoSource(6, { '03.jpg': 'no photo' });
+  it('reports each photo that it could not read, and replaces it; of other files how many there are', async () => {
+    const source = await photoSource(6, { '03.jpg': 'no photo', 'phone.HEIC': 'x' });
     const options = { ...optionsOf(tinyConfig('data.maxBadFraction=0.5')), data: source.paths };
     await pretrain(options);
+    expect(readFileSync(join(options.out, 'train.log'), 'utf8')).toContain('\n1 file like *.heic is not read\n');
     const events = readFileSync(join(options.out, 'events.jsonl'), 'utf8').match(/.*"badPhoto".*/g);
     expect(events).toHaveLength(1);
     expect(events?.[0]).toContain('03.jpg');

@@ -89,6 +89,7 @@ class PretrainRun {
     this.#folder = folder;
     this.#source = source;
     const checkpoint = previous === undefined ? undefined : readLatestCheckpoint(folder.path);
+    if (checkpoint !== undefined) folder.cutEvents(); // before the first event of this process
     this.#engine = prepareEngine(this.#config, fileBytes(source), checkpoint?.engine);
     if (checkpoint !== undefined) this.#requireSameEngine(checkpoint);
     this.#state = createTrainState(this.#config, this.#engine.computeDtype);

@@ -13,6 +13,7 @@ describe('describeData', () => {
         'cat/b.jpg': turned,
         'dog/c.jpg': await photo(127, 130),
         'dog/d.jpg': 'broken',
+        ...{ 'dog/e.HEIC': 'x', 'cat/f.heic': 'x', 'cat/notes': 'x' },
       }),
     ]);
     const progress: number[] = [];
@@ -29,12 +30,18 @@ describe('describeData', () => {
       ],
       smallest: [64, 80],
       largest: [127, 130],
+      notRead: [
+        { suffix: '.heic', count: 2 },
+        { suffix: '', count: 1 },
+      ],
       bad: [{ id: 'dog/d.jpg' }],
       hasTooManyBad: true,
     });
     expect(progress).toEqual([4]);
     const text = formatDescription(description);
-    expect(text).toMatch(/^4 photos, 0\.0 MB, in [^]*2 classes: cat 2, dog 2\nfrom 64 x 80 to 127 x 130 px/);
+    expect(text).toMatch(
+      /^4 photos, 0\.0 MB, in .*\n2 files like \*\.heic, 1 file without a suffix are not read\n2 classes: cat 2, dog 2\nfrom 64 x 80 to 127 x 130 px/,
+    );
     expect(text).toMatch(/1 cannot be read, too many for a run:\n.*d\.jpg: not a photo: starts with "broken"$/);
   });
 });

@@ -2,7 +2,7 @@
 import type { Config } from '../config/schema.js';
 import { describeBad } from './badPhotos.js';
 import { decodePass } from './decode/decodePass.js';
-import type { BadSample, Source } from './sources/source.js';
+import { type BadSample, type FilesLike, notReadText, type Source } from './sources/source.js';
 
 export interface DescribeOptions {
   readonly config: Pick<Config, 'data'>;
@@ -27,6 +27,8 @@ export interface DataDescription {
   readonly smallest?: readonly [widthPx: number, heightPx: number];
   readonly largest?: readonly [widthPx: number, heightPx: number];
   readonly bad: readonly BadSample[];
+  /** Files that are no photos by their names, and are passed over; most first. */
+  readonly notRead: readonly FilesLike[];
   /** More than `data.maxBadFraction` of the photos are bad: a run would stop. */
   readonly hasTooManyBad: boolean;
 }
@@ -59,6 +61,7 @@ export async function describeData(source: Source, { config, onProgress }: Descr
     ...(smallest !== undefined && { smallest }),
     ...(largest !== undefined && { largest }),
     bad,
+    notRead: source.notRead ?? [],
     hasTooManyBad: bad.length > config.data.maxBadFraction * numPhotos || bad.length === numPhotos,
   };
 }
@@ -87,8 +90,10 @@ export function formatDescription(description: DataDescription): string {
   const bar = (count: number): string => '#'.repeat(Math.ceil((30 * count) / most));
   const shown = classes.slice(0, SHOWN_CLASSES).map(({ name, count }) => `${name} ${count}`);
   const more = classes.length - shown.length;
+  const notRead = notReadText(description);
   return [
     `${numPhotos} photos, ${(fileBytes / 1e6).toFixed(1)} MB, in ${paths.join(', ')}`,
+    ...(notRead === undefined ? [] : [notRead]),
     classes.length === 0
       ? 'no labels'
       : `${classes.length} classes: ${shown.join(', ')}${more > 0 ? `, and ${more} more` : ''}`,

@@ -53,7 +53,7 @@ beforeAll(async () => {
     const image = picture(i, 24 + (i % 4) * 8, 40).linear(0.4, i % 2 === 0 ? 0 : 150);
     files[`${i % 2 === 0 ? 'dark' : 'bright'}/${i}.png`] = await image.png().toBuffer();
   }
-  photos = folderOf(files);
+  photos = folderOf({ ...files, 'phone.HEIC': 'x' });
 });
 
 const notices: string[] = [];
@@ -74,6 +74,7 @@ describe('evaluate', () => {
     shared = new EvaluationData({ train: [photos], data: config.data });
     first = await evaluateAll({ photos: shared });
     const { tasks, baseline, data, source } = first;
+    expect(notices.filter((text) => text.includes('read'))).toEqual([`${photos}: 1 file like *.heic is not read`]);
     expect(source).toBe(weights);
     expect(data.numTrain + data.numTest).toBe(60);
     expect(data.test).toContain('20 % of the photos by hash of the id');
@@ -205,7 +206,7 @@ describe('evaluate', () => {
     await expect(asked({ borders: ['zeros'] })).rejects.toThrow(
       /^transform.color.hue: R2 needs a range of more than one/,
     );
-    expect(notices).toEqual([]);
+    expect(notices).toEqual([expect.stringContaining('is not read')]);
     const { tasks } = await asked({ parameters: ['rotation'], borders: ['zeros'] });
     expect(tasks.r2?.zeros?.rotation).toBeTypeOf('number');
   });

@@ -6,6 +6,7 @@ import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { scope } from '@halfway/torch';
 import { configSchema, type Config } from '../config/schema.js';
+import { notReadText } from '../data/sources/source.js';
 import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { EVAL_TASKS, REPORT_VERSION, type EvalReport, type EvalTask, type FeatureKind } from '../protocol/report.js';
@@ -75,6 +76,10 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const data = options.photos ?? openPhotos(options, loaded.config);
   requirePhotos(data);
   const tell = (text: string): void => onProgress(text, false);
+  for (const source of new Set([data.train.source, data.test.source])) {
+    const text = notReadText(source);
+    if (text !== undefined) tell(`${source.paths.join(', ')}: ${text}`);
+  }
 
   const timings: Record<string, number> = {};
   const addSeconds = (part: string, seconds: number): void => {

@@ -103,6 +103,19 @@ describe('RunFolder', () => {
     expect(folder.metrics()).toEqual([]);
   });
 
+  it('cuts off an event that a crash left unfinished, and no other', () => {
+    const folder = RunFolder.create(newPath(), config);
+    folder.cutEvents(); // there are none yet
+    const path = join(folder.path, 'events.jsonl');
+    folder.appendEvent({ step: 3, kind: 'checkpoint', message: 'step-3' });
+    const whole = readFileSync(path);
+    folder.cutEvents();
+    expect(readFileSync(path)).toEqual(whole);
+    appendFileSync(path, '{"step":4,"kind":"alarm","message":"caf\xe9', 'latin1'); // in the middle of a letter too
+    folder.cutEvents();
+    expect(readFileSync(path)).toEqual(whole);
+  });
+
   it('notes an event for tools and for people', () => {
     const folder = RunFolder.create(newPath(), config);
     folder.appendEvent({ step: 3, kind: 'alarm', message: 'lower optim.lr' });

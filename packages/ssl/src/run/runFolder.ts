@@ -31,9 +31,11 @@ const INIT_REPORT = 'reports/init.json';
 /** Paths and small files of one run. Checkpoints are in checkpoint.ts. */
 export class RunFolder {
   readonly #metrics: string;
+  readonly #events: string;
 
   private constructor(readonly path: string) {
     this.#metrics = join(path, 'metrics.jsonl');
+    this.#events = join(path, 'events.jsonl');
   }
 
   /**
@@ -130,9 +132,16 @@ export class RunFolder {
     }
   }
 
+  /** Cuts off a last line of events.jsonl that a crash left unfinished, so that the next event has a line of its own. */
+  cutEvents(): void {
+    if (!existsSync(this.#events)) return;
+    const bytes = readFileSync(this.#events);
+    truncateSync(this.#events, bytes.lastIndexOf('\n') + 1);
+  }
+
   /** A line of events.jsonl, and the same for people in train.log. */
   appendEvent(event: RunEvent): void {
-    append(join(this.path, 'events.jsonl'), `${JSON.stringify({ ...event, at: new Date().toISOString() })}\n`);
+    append(this.#events, `${JSON.stringify({ ...event, at: new Date().toISOString() })}\n`);
     this.log(`step ${event.step}: ${event.kind}: ${event.message}`);
   }
 

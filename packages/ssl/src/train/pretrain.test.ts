@@ -1,11 +1,12 @@
 /** Whole runs on a handful of photos: what is in the folder afterwards, how a run goes on, and how it fails. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadSafetensors } from '@halfway/torch/io';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../config/schema.js';
 import { photoSource } from '../data/photos.case.js';
+import type { RunEvent } from '../protocol/events.js';
 import type { RunManifest } from '../protocol/run.js';
 import { checkpointSteps } from '../run/checkpoint.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
@@ -109,8 +110,14 @@ describe('pretrain', () => {
       await stopAfterStep5(parts); // no row and no checkpoint is due there
       expect(manifestIn(parts.out)).toMatchObject({ status: 'interrupted', step: 5 });
       expect(rowsOf(parts.out).map(({ step }) => step)).toEqual([4]);
+      const events = join(parts.out, 'events.jsonl');
+      appendFileSync(events, '{"step":5,"ki'); // as a crash leaves it
       await pretrain({ ...parts, resume: true });
       expect(outcomeOf(parts.out)).toEqual(outcomeOf(whole.out));
+      const kinds = readFileSync(events, 'utf8')
+        .match(/.+/g)
+        ?.map((line) => (JSON.parse(line) as RunEvent).kind);
+      expect(kinds).toEqual(expect.arrayContaining(['resume', 'finish']));
 
       const again = await pretrain({ ...whole, resume: true }); // finished: nothing to do
       expect(again.steps).toBe(12);
@@ -172,10 +179,11 @@ describe('pretrain', () => {
     expect(existsSync(unreadable.out)).toBe(false);
   });
 
-  it('reports each photo that it could not read, and replaces it', async () => {
-    const source = await photoSource(6, { '03.jpg': 'no photo' });
+  it('reports each photo that it could not read, and replaces it; of other files how many there are', async () => {
+    const source = await photoSource(6, { '03.jpg': 'no photo', 'phone.HEIC': 'x' });
     const options = { ...optionsOf(tinyConfig('data.maxBadFraction=0.5')), data: source.paths };
     await pretrain(options);
+    expect(readFileSync(join(options.out, 'train.log'), 'utf8')).toContain('\n1 file like *.heic is not read\n');
     const events = readFileSync(join(options.out, 'events.jsonl'), 'utf8').match(/.*"badPhoto".*/g);
     expect(events).toHaveLength(1);
     expect(events?.[0]).toContain('03.jpg');

@@ -9,7 +9,7 @@ import type { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch, type DeviceOptions } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
-import { fileBytes, photoText, type Source } from '../data/sources/source.js';
+import { fileBytes, notReadText, photoText, type Source } from '../data/sources/source.js';
 import { DataError, RunError } from '../errors.js';
 import { type StartWeights, startWeights } from '../interop/startWeights.js';
 import type { RunEvent } from '../protocol/events.js';
@@ -89,6 +89,7 @@ class PretrainRun {
     this.#folder = folder;
     this.#source = source;
     const checkpoint = previous === undefined ? undefined : readLatestCheckpoint(folder.path);
+    if (checkpoint !== undefined) folder.cutEvents(); // before the first event of this process
     this.#engine = prepareEngine(this.#config, fileBytes(source), checkpoint?.engine);
     if (checkpoint !== undefined) this.#requireSameEngine(checkpoint);
     this.#state = createTrainState(this.#config, this.#engine.computeDtype);
@@ -121,7 +122,8 @@ class PretrainRun {
     const photos = await FixedPhotos.load(this.#pool, this.#source, this.#config, this.#state.objective);
     try {
       const header = headerText(this.#folder.path, this.#config, this.#manifest, this.#state.objective);
-      const text = this.#startText === undefined ? header : `${header}\n${this.#startText}`;
+      const notRead = notReadText(this.#source);
+      const text = [header, notRead, this.#startText].filter((part) => part !== undefined).join('\n');
       this.#progress({ kind: 'header', text });
       const before = await this.#measureStart();
       const feed = this.#startFeed();

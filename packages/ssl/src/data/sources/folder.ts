@@ -6,7 +6,7 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { DataError } from '../../errors.js';
 import { classesByFolder, inFolderOrder } from './pathOrder.js';
-import { isPhotoName, type ListedSample, type Listing, PHOTO_SUFFIXES } from './source.js';
+import { filesText, isPhotoName, type ListedSample, type Listing, PHOTO_SUFFIXES } from './source.js';
 
 /**
  * Lists the photos under `root`, in torchvision's ImageFolder order.
@@ -23,7 +23,7 @@ export function listFolder(root: string): Listing {
     const className = classes[i];
     return className === undefined ? sample : { ...sample, className };
   });
-  return { samples: inFolderOrder(labelled), numbered: false };
+  return { samples: inFolderOrder(labelled), numbered: false, others };
 }
 
 function walk(
@@ -67,5 +67,5 @@ function nextStep(others: ReadonlyMap<string, number>): string {
   const formats = `photos end in ${PHOTO_SUFFIXES.join(' ')}`;
   return seen === undefined
     ? `the folder is empty; ${formats}`
-    : `it holds ${seen[1]} files like *${seen[0]}; ${formats}`;
+    : `it holds ${filesText({ suffix: seen[0], count: seen[1] })}; ${formats}`;
 }

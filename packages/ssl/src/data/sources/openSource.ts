@@ -10,7 +10,7 @@ import { DataError } from '../../errors.js';
 import { listFileList } from './fileList.js';
 import { listFolder } from './folder.js';
 import { compareCodePoints } from './pathOrder.js';
-import type { ListedSample, Listing, SampleLocation, Source } from './source.js';
+import type { FilesLike, ListedSample, Listing, SampleLocation, Source } from './source.js';
 import { listTarShard } from './tarShard.js';
 
 /**
@@ -30,7 +30,19 @@ export function openSource(paths: readonly string[]): Source {
   const samples = listings.flatMap((listing, i) =>
     listing.samples.map((sample) => located(sample, unique[i] ?? '', numbers)),
   );
-  return { paths, samples, classNames, fingerprint: { paths, numImages: samples.length, hash: hashOf(samples) } };
+  const notRead = joinOthers(listings);
+  return {
+    ...{ paths, samples, classNames, fingerprint: { paths, numImages: samples.length, hash: hashOf(samples) } },
+    ...(notRead.length > 0 && { notRead }),
+  };
+}
+
+function joinOthers(listings: readonly Listing[]): FilesLike[] {
+  const counts = new Map<string, number>();
+  for (const { others = [] } of listings) {
+    for (const [suffix, count] of others) counts.set(suffix, (counts.get(suffix) ?? 0) + count);
+  }
+  return [...counts].map(([suffix, count]) => ({ suffix, count })).sort((a, b) => b.count - a.count);
 }
 
 /** Where a path leads, by one name whichever way it is written; as it is where there is nothing. */

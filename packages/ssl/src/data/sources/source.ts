@@ -26,6 +26,30 @@ export interface Source {
   /** Empty when the source has no labels. */
   readonly classNames: readonly string[];
   readonly fingerprint: DataFingerprint;
+  /** Files of folders that are no photos by their names, most first. */
+  readonly notRead?: readonly FilesLike[];
+}
+
+/** Files whose names end alike. */
+export interface FilesLike {
+  readonly suffix: string; // lower case, with its dot; empty of names without one
+  readonly count: number;
+}
+
+const SHOWN_SUFFIXES = 3;
+
+/** One sentence on files that are passed over; undefined where there are none. */
+export function notReadText({ notRead = [] }: Pick<Source, 'notRead'>): string | undefined {
+  if (notRead.length === 0) return undefined;
+  const shown = notRead.slice(0, SHOWN_SUFFIXES).map(filesText);
+  const more = notRead.slice(SHOWN_SUFFIXES).reduce((sum, { count }) => sum + count, 0);
+  const isOne = notRead.length === 1 && notRead[0]?.count === 1;
+  return `${[...shown, ...(more > 0 ? [`${more} others`] : [])].join(', ')} ${isOne ? 'is' : 'are'} not read`;
+}
+
+/** `30 files like *.heic` */
+export function filesText({ suffix, count }: FilesLike): string {
+  return `${count} ${count === 1 ? 'file' : 'files'} ${suffix === '' ? 'without a suffix' : `like *${suffix}`}`;
 }
 
 /** Bytes of all files of photos. */
@@ -53,6 +77,8 @@ export interface Listing {
   readonly classOrder?: readonly string[];
   /** Class names are numbers that someone else chose, so they sort as numbers. */
   readonly numbered: boolean;
+  /** How many files there are beside, by suffix. */
+  readonly others?: ReadonlyMap<string, number>;
 }
 
 /** A sample whose class is still a name. */

@@ -20,7 +20,7 @@ type Curves = Record<string, Record<string, readonly number[]>>;
 
 // The numbers of goldenCurve.py.
 const SHAPE = {
-  model: { size: 'tiny', patch: 8, imagePx: 16 },
+  model: { size: 'tiny', patch: 8, imagePx: 16, positionResize: 'size' },
   split: { dim: 64, equivariantDim: 32 },
   vicreg: { expander: [64, 48] },
   simclr: { projector: [64, 48] },

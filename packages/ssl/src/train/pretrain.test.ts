@@ -31,6 +31,13 @@ function manifestIn(out: string): RunManifest {
 }
 
 describe('pretrain', () => {
+  it('checks a configuration that was made in code as one that was read', async () => {
+    const config = tinyConfig();
+    const options = optionsOf({ ...config, train: { ...config.train, steps: 2.5 } });
+    await expect(pretrain(options)).rejects.toThrow(/^pretrain: train\.steps: must be a whole number, got 2\.5/);
+    expect(existsSync(options.out)).toBe(false);
+  });
+
   it('leaves a whole run folder: configuration, metrics, events, pictures, checkpoints, export', async () => {
     const config = tinyConfig('train.imagesEvery=4', 'train.keepCheckpoints=1');
     const heard: PretrainProgress[] = [];

@@ -8,6 +8,7 @@ import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { leafKeys } from '../config/randomConfig.case.js';
 import type { Config } from '../config/schema.js';
+import { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch } from '../data/device.js';
 import { cropRequest, type HostBatch } from '../data/feed.js';
 import { folderOf, picture } from '../data/photos.case.js';
@@ -16,7 +17,7 @@ import { evaluate } from '../eval/evaluate.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { uniformStream } from '../transforms/philox.js';
 import { prepareEngine } from './engine.js';
-import { pretrain } from './pretrain.js';
+import { pretrainOn } from './pretrainRun.js';
 import { stepParams } from './schedule.js';
 import { checkpointTensors, createTrainState } from './state.js';
 import { backward, update } from './step.js';
@@ -335,7 +336,10 @@ describe('every key', { timeout: 240_000 }, () => {
     ];
     const plain = tinyConfig('train.steps=2', 'train.imagesEvery=2', ...evaluation);
     const out = join(scratch, 'run');
-    await pretrain({ config: watched(plain, '', read), recipe: 'tiny', data: [photos], out });
+    const config = watched(plain, '', read);
+    const pool = new DecodePool(config.data);
+    await pretrainOn(pool, { config, recipe: 'tiny', data: [photos], out }); // after the check, which reads every key
+    await pool.close();
     expect(OF_A_RUN.filter((key) => !read.has(key))).toEqual([]);
 
     const settings = { eval: watched(plain.eval, 'eval.', read), data: plain.data };

@@ -3,20 +3,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
-import { folderOf } from '../data/photos.case.js';
 import { EvaluationData, idsOf, photosKey, requirePhotos } from './evaluationData.js';
+import { numbered, photos, twoClasses } from './namedPhotos.case.js';
 import { labelsOf } from './photoClasses.js';
 
 const { data } = configSchema.parse({});
 
-/** A folder of empty files named as photos; nothing here reads pixels. */
-function photos(names: readonly string[]): string {
-  return folderOf(Object.fromEntries(names.map((name) => [name, name])));
-}
-
-const numbered = (prefix: string, count: number): string[] =>
-  Array.from({ length: count }, (_, i) => `${prefix}${i}.jpg`);
-const labelled = photos([...numbered('shirt/', 60), ...numbered('shoe/', 60)]);
+const labelled = twoClasses();
 
 describe('EvaluationData', () => {
   it('holds out about 20 % by hash of the id when no test photos are named, and says so', () => {

@@ -1,21 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
-import { folderOf } from '../data/photos.case.js';
 import type { EvalTask } from '../protocol/report.js';
 import { tasksFor } from './encoderTasks.js';
 import { EvaluationData } from './evaluationData.js';
+import { numbered, photos, twoClasses } from './namedPhotos.case.js';
 import { labelsOf, requireClasses } from './photoClasses.js';
 
 const { data } = configSchema.parse({});
 
-/** A folder of empty files named as photos; nothing here reads pixels. */
-function photos(names: readonly string[]): string {
-  return folderOf(Object.fromEntries(names.map((name) => [name, name])));
-}
-
-const numbered = (prefix: string, count: number): string[] =>
-  Array.from({ length: count }, (_, i) => `${prefix}${i}.jpg`);
-const labelled = photos([...numbered('shirt/', 60), ...numbered('shoe/', 60)]);
+const labelled = twoClasses();
 
 describe('requireClasses', () => {
   it('says what to do with photos that have none', () => {

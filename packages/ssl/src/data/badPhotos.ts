@@ -9,9 +9,8 @@ const LISTED = 20;
 export class BadPhotos {
   private readonly source: Source;
   private readonly maxFraction: number;
-  private readonly byIndex = new Map<number, BadSample>();
-
   private readonly remedy: string;
+  private readonly byIndex = new Map<number, BadSample>();
 
   /** @param remedy what the caller's user can do beside mending the photos; nothing by default */
   constructor(source: Source, maxFraction: number, remedy = '') {

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
-import { resolve, sep } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import { listFileList } from './fileList.js';
 import { listFolder } from './folder.js';
@@ -56,13 +56,21 @@ export function realPath(path: string): string {
 
 /** No path twice, and none inside another: photos would count twice. */
 function requireApart(paths: readonly string[]): void {
-  const real = paths.map(realPath);
-  for (const [i, inner] of real.entries()) {
-    const outer = real.findIndex((path, j) => j !== i && (inner === path || inner.startsWith(path + sep)));
-    const [path, other] = [paths[i], paths[outer]];
-    if (path === undefined || other === undefined) continue;
-    const relation = path === other ? 'twice' : `and ${other}, which ${inner === real[outer] ? 'are one' : 'holds it'}`;
+  const given = new Map<string, string>(); // the path of each place
+  const fail = (path: string, relation: string): never => {
     throw new DataError(`data: each path must be given once, got ${path} ${relation}; leave one out`, { path });
+  };
+  for (const path of paths) {
+    const place = realPath(path);
+    const other = given.get(place);
+    if (other !== undefined) fail(other, other === path ? 'twice' : `and ${path}, which are one`);
+    given.set(place, path);
+  }
+  for (const [place, path] of given) {
+    for (let above = dirname(place); above !== dirname(above); above = dirname(above)) {
+      const other = given.get(above);
+      if (other !== undefined) fail(path, `and ${other}, which holds it`);
+    }
   }
 }
 

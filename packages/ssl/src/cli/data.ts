@@ -38,7 +38,12 @@ function previewCommand(): Command {
     .option('--recipe <name|file>', 'the recipe whose views are shown', 'small/vicreg-rot')
     .option('--data <paths...>', DATA_TEXT)
     .option('--out <file>', 'the PNG file to write', 'preview.png')
-    .option('--photos <n>', 'how many photos', wholeNumber(1), 8)
+    .option(
+      '--photos <n>',
+      'how many rows; where there are fewer photos they come again, in other views',
+      wholeNumber(1),
+      8,
+    )
     .option('--set <key.path=value>', 'change a key of the recipe; may be repeated', collect, [])
     .option('--json', 'print the path as one JSON object')
     .addHelpText(

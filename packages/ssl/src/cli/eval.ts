@@ -76,12 +76,14 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
   printResult(figures, formatReport(report), flags.json === true);
 }
 
-/** The headline figures: what scripts rely on. */
+/** The headline figures with their intervals: what scripts rely on. */
 function figuresOf({ r2, knn, linear, rank }: TaskReports): object {
   return {
-    ...(r2 === undefined ? {} : { r2: { inside: r2.inside, zeros: r2.zeros } }),
-    ...(knn === undefined ? {} : { knn: { top1: knn.top1, k: knn.k } }),
-    ...(linear === undefined ? {} : { linear: { top1: linear.top1 } }),
-    ...(rank === undefined ? {} : { rank: { effectiveRank: rank.effectiveRank, featureDim: rank.featureDim } }),
+    ...(r2 && { r2: { inside: r2.inside, zeros: r2.zeros, intervals: r2.intervals } }),
+    ...(knn && { knn: { top1: knn.top1, interval: knn.interval, k: knn.k } }),
+    ...(linear && { linear: { top1: linear.top1, interval: linear.interval } }),
+    ...(rank && {
+      rank: { effectiveRank: rank.effectiveRank, interval: rank.interval, featureDim: rank.featureDim },
+    }),
   };
 }

@@ -3,7 +3,7 @@ import { configSchema } from '../config/schema.js';
 import { durationText } from '../duration.js';
 import { describeError, exitCodeOf, UsageError } from './failure.js';
 import { ConfigError, RunError } from '../errors.js';
-import { barText } from './output.js';
+import { barText, printable } from './output.js';
 import { rowText } from './progress.js';
 
 describe('texts for people', () => {
@@ -13,6 +13,10 @@ describe('texts for people', () => {
 
   it('draw a bar', () => {
     expect([0, 0.5, 1, 2].map((fraction) => barText(fraction, 4))).toEqual(['[    ]', '[==  ]', '[====]', '[====]']);
+  });
+
+  it('write out what a terminal would obey', () => {
+    expect(printable('a\x1b[2Kb\r\x07\x9b\n\tc \u00e9')).toBe('a\\x1b[2Kb\\x0d\\x07\\x9b\n\tc \u00e9');
   });
 
   it('show a row: bar, time left, speed, data wait, terms, rank', () => {

@@ -4,13 +4,21 @@ import type { FailureLine } from '../protocol/failure.js';
 /** Writes a line for people. */
 export function say(text: string): void {
   endLiveLine();
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${printable(text)}\n`);
+}
+
+/** The text with its control characters written out (`\\x1b`): names of files may hold them, and a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(
+    /(?![\n\t])\p{Cc}/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 /** Writes a result: with `--json` one JSON object, which is the last line of standard output, else text. */
 export function printResult(result: object, text: string, isJson: boolean): void {
   endLiveLine();
-  process.stdout.write(isJson ? `${JSON.stringify(result)}\n` : text === '' ? '' : `${text}\n`);
+  process.stdout.write(isJson ? `${JSON.stringify(result)}\n` : text === '' ? '' : `${printable(text)}\n`);
 }
 
 /** Writes why the command failed; with `--json` also as one JSON object, the last line of standard output. */
@@ -25,7 +33,7 @@ let hasLiveLine = false;
 export function showLive(text: string): void {
   if (!process.stderr.isTTY) return;
   const width = Math.max(20, process.stderr.columns - 1);
-  process.stderr.write(`\r\x1b[2K${text.slice(0, width)}`);
+  process.stderr.write(`\r\x1b[2K${printable(text).slice(0, width)}`);
   hasLiveLine = true;
 }
 

@@ -286,6 +286,22 @@ describe('loadRecipe', () => {
     expect(loadRecipe('paper/vicreg-rot', ['model.depth=3', 'model.size=custom']).model.depth).toBe(3);
   });
 
+  it.each([
+    ['dinov2.koleoWeight=1', 'dinov2.koleoWeight: is read by objective dinov2 only, got objective vicreg'],
+    ['model.resnet.stem=small', 'model.resnet.stem: is read by model.kind resnet18 only, got vit'],
+    ['decoder.channels=8', 'decoder.channels: is read by a task only, got recon.target none'],
+    ['recon.lambda=5', 'recon.lambda: is read by a task only, got recon.target none'],
+  ])('refuses the setting %s, which nothing reads', (setting, message) => {
+    expect(() => loadRecipe('small/vicreg', [setting])).toThrow(`--set ${message}; leave it out, or set both`);
+  });
+
+  it('takes settings of another objective, encoder or task beside one that names it', () => {
+    const settings = ['simclr.temperature=0.5', 'objective=simclr', 'model.resnet.stem=small', 'model.kind=resnet18'];
+    const { objective, recon } = loadRecipe('small/vicreg', [...settings, 'recon.lambda=5', 'recon.target=se2']);
+    expect([objective, recon.lambda]).toEqual(['simclr', 5]);
+    expect(loadRecipe('small/vicreg-rot', ['recon.target=none']).recon.lambda).toBe(25); // what the recipe has stays
+  });
+
   it('names the nearest recipe for a name that does not exist', () => {
     expect(() => loadRecipe('smal/vicreg')).toThrow(
       '--recipe: must be the name of a recipe or a .yaml file, got smal/vicreg; did you mean small/vicreg?',

@@ -198,6 +198,28 @@ describe('evaluate', () => {
     expect(newest.tasks).not.toEqual(older.tasks);
   });
 
+  it('leaves in the report what it was asked before, of the same checkpoint and photos only', async () => {
+    const run = join(folder, 'run');
+    const path = join(run, 'reports', 'eval-mean.json');
+    const stored = (): EvalReport => JSON.parse(readFileSync(path, 'utf8')) as EvalReport;
+    const ask = (changes: Partial<EvaluateOptions>): Promise<EvalReport> =>
+      evaluateAll({ run, photos: shared, ...changes });
+    await ask({ tasks: ['rank'] });
+    const { tasks, baseline } = await ask({ tasks: ['knn'], baseline: undefined as never });
+    expect([Object.keys(tasks), baseline]).toEqual([['knn'], undefined]); // what was asked now
+    expect([Object.keys(stored().tasks), Object.keys(stored().baseline ?? {})]).toEqual([['rank', 'knn'], ['rank']]);
+
+    const fewer = new EvaluationData({ train: [photos], maxPhotos: 30, data: config.data });
+    await ask({ tasks: ['knn'], photos: fewer, baseline: undefined as never });
+    expect([Object.keys(stored().tasks), stored().baseline]).toEqual([['knn'], undefined]);
+
+    notices.length = 0;
+    writeFileSync(path, '{"version": 1, "tas');
+    await ask({ tasks: ['rank'], baseline: undefined as never });
+    expect(Object.keys(stored().tasks)).toEqual(['rank']);
+    expect(notices.filter((text) => text.endsWith('this evaluation takes its place'))).toHaveLength(1);
+  });
+
   it('refuses a parameter of no range that R2 is asked of, before the first photo', async () => {
     const transform = configSchema.parse({ transform: { color: { hue: 0 } } }).transform;
     const asked = (r2: NonNullable<EvaluateOptions['r2']>): Promise<EvalReport> =>

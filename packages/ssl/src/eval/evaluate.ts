@@ -2,7 +2,7 @@
  * `halfway eval`: what the frozen features of a run know, beside those of an untrained encoder of the same shape.
  * Opens everything before the first photo is rendered, so that mistakes cost nothing; never touches the training.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { scope } from '@halfway/torch';
 import { configSchema, type Config } from '../config/schema.js';
@@ -13,9 +13,10 @@ import { EVAL_TASKS, REPORT_VERSION, type EvalReport, type EvalTask, type Featur
 import { requireDevice } from '../requireDevice.js';
 import { writeAtomic } from '../run/files.js';
 import { type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
+import { readVersioned } from '../run/versioned.js';
 import { tasksFor } from './encoderTasks.js';
 import { evaluateEncoder, type EncoderQuestions } from './evaluateEncoder.js';
-import { EvaluationData, type EvaluationPart, requirePhotos } from './evaluationData.js';
+import { EvaluationData, type EvaluationPart, photosHash, requirePhotos } from './evaluationData.js';
 import { FeatureCache } from './featureCache.js';
 import type { ProgressListener } from './progress.js';
 import { r2Questions, type R2Questions } from './r2/runR2.js';
@@ -56,7 +57,7 @@ export interface EvaluateOptions {
 
 /**
  * Evaluates an encoder and, for a run folder, writes RUN/reports/eval-<features>.json, or eval-<features>-step-<N>.json of the
- * checkpoint that was named.
+ * checkpoint that was named. Other tasks that the file has of the same checkpoint and the same photos stay in it.
  *
  * @example const report = await evaluate({ run: 'runs/a', tasks: ['r2', 'knn'], train: ['photos'], baseline: 'random' });
  * @throws ConfigError, DataError, RunError for what the user can mend
@@ -76,6 +77,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const data = options.photos ?? openPhotos(options, loaded.config);
   requirePhotos(data);
   const tell = (text: string): void => onProgress(text, false);
+  const earlier = reportPath === undefined ? undefined : readEarlier(reportPath, tell);
   for (const source of new Set([data.train.source, data.test.source])) {
     const text = notReadText(source);
     if (text !== undefined) tell(`${source.paths.join(', ')}: ${text}`);
@@ -102,20 +104,47 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const report: EvalReport = {
     version: REPORT_VERSION,
     source: loaded.source,
+    ...(loaded.step !== undefined && { step: loaded.step }),
     features: kind,
     data: {
       train: describePart(data.train, numReadable.train),
       test: describePart(data.test, numReadable.test),
       numTrain: numReadable.train,
       numTest: numReadable.test,
+      hash: photosHash(data),
     },
     tasks,
     ...(baseline === undefined ? {} : { baseline: baseline.tasks }),
     seconds: (performance.now() - start) / 1000,
     timings,
   };
-  if (reportPath !== undefined) writeAtomic(reportPath, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (reportPath !== undefined) {
+    const whole = earlier === undefined ? report : withEarlier(report, earlier);
+    writeAtomic(reportPath, `${JSON.stringify(whole, undefined, 2)}\n`);
+  }
   return report;
+}
+
+/** The report that is at the path; one that cannot be read will be replaced, and that is told. */
+function readEarlier(path: string, tell: (text: string) => void): EvalReport | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return readVersioned(path, REPORT_VERSION) as EvalReport;
+  } catch (error) {
+    tell(`${error instanceof Error ? error.message : String(error)}; this evaluation takes its place`);
+    return undefined;
+  }
+}
+
+/** The report, with the tasks that an earlier one has asked of the same weights and the same photos, and this one has not. */
+function withEarlier(report: EvalReport, { step, data, tasks, baseline }: EvalReport): EvalReport {
+  if (step !== report.step || data.hash !== report.data.hash) return report;
+  const beside = { ...baseline, ...report.baseline };
+  return {
+    ...report,
+    tasks: { ...tasks, ...report.tasks },
+    ...(Object.keys(beside).length > 0 && { baseline: beside }),
+  };
 }
 
 /** The part in words, with what had to be left out. */

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
-import { EvaluationData, idsOf, photosKey, requirePhotos } from './evaluationData.js';
+import { EvaluationData, type EvaluationPart, idsOf, modifiedKey, photosKey, requirePhotos } from './evaluationData.js';
 import { numbered, photos, twoClasses } from './namedPhotos.case.js';
 import { labelsOf } from './photoClasses.js';
 
@@ -52,6 +52,17 @@ describe('EvaluationData', () => {
     expect(photosKey(train)).not.toBe(photosKey(all.train));
     const enough = new EvaluationData({ train: [labelled], maxPhotos: 200, data });
     expect([enough.selection, photosKey(enough.train)]).toEqual([[], photosKey(all.train)]);
+  });
+
+  it('knows photos whose files have changed, though neither name nor size has', () => {
+    const folder = photos(numbered('a', 60));
+    const part = (): EvaluationPart => new EvaluationData({ train: [folder], data }).train;
+    const before = [photosKey(part()), modifiedKey(part())];
+    expect([photosKey(part()), modifiedKey(part())]).toEqual(before);
+    const { samples } = part().source;
+    utimesSync(samples[part().indices[0] ?? 0]?.path ?? '', 1, 2);
+    expect(photosKey(part())).toBe(before[0]);
+    expect(modifiedKey(part())).not.toBe(before[1]);
   });
 
   it('refuses parts that are too small', () => {

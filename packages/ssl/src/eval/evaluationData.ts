@@ -3,6 +3,7 @@
  * all encoders and kept in memory where they fit.
  */
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import type { Config } from '../config/schema.js';
 import { renderSquares } from '../data/squares.js';
 import { openSource, realPath } from '../data/sources/openSource.js';
@@ -98,7 +99,25 @@ export class EvaluationData {
   }
 }
 
-/** What identifies the photos of a part, in their order. */
+/** What identifies the photos of both parts. */
+export function photosHash({ train, test }: Pick<EvaluationData, 'train' | 'test'>): string {
+  return createHash('sha256').update(photosKey(train)).update(photosKey(test)).digest('hex');
+}
+
+/** When the files of a part's photos were changed last: a photo of the same name and size may be another one. */
+export function modifiedKey({ indices, source }: EvaluationPart): string {
+  const times = new Map<string, number>(); // of a shard for all of its photos
+  const hash = createHash('sha256');
+  for (const index of indices) {
+    const path = source.samples[index]?.path ?? '';
+    const time = times.get(path) ?? statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    times.set(path, time);
+    hash.update(`${time}\n`);
+  }
+  return hash.digest('hex');
+}
+
+/** What identifies the photos of a part, in their order, by names and sizes. */
 export function photosKey(part: EvaluationPart): string {
   const { indices, source } = part;
   const bytes = new Uint8Array(indices.buffer, indices.byteOffset, indices.byteLength);

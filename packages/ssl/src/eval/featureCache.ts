@@ -12,7 +12,7 @@ import { makeFolder } from '../makeFolder.js';
 /** Everything features depend on, as text: equal text, equal features. What takes time to say is said when it is asked for. */
 export interface FeatureKey {
   readonly weights: () => string; // sha256 of the encoder's state
-  readonly photos: () => string; // fingerprint of the source and of the photos taken from it
+  readonly photos: () => string; // fingerprint of the source and of the photos taken from it, and when their files changed
   readonly protocol: string; // size, kind, transformations, ranges, seed
 }
 

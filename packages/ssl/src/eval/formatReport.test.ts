@@ -19,7 +19,7 @@ const report: EvalReport = {
   version: 1,
   source: 'runs/a, step 5000',
   features: 'mean',
-  data: { train: 'photos: 80 %', test: 'photos: 20 %', numTrain: 3068, numTest: 341 },
+  data: { train: 'photos: 80 %', test: 'photos: 20 %', numTrain: 3068, numTest: 341, hash: 'c0ffee' },
   tasks: {
     ...{ r2, knn },
     rank: { effectiveRank: 31.26, featureDim: 192, interval: { low: 30.1, high: 32.4 }, protocol: 'effective rank' },

@@ -9,7 +9,7 @@ import type { Config } from '../config/schema.js';
 import { BORDERS, type Border, type FeatureKind, type R2Parameter } from '../protocol/report.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
 import type { Transformation } from '../transforms/transformation.js';
-import { idsOf, photosKey, type EvaluationData, type EvaluationPart } from './evaluationData.js';
+import { idsOf, modifiedKey, photosKey, type EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { checksumOf, type FeatureCache, type FeatureKey } from './featureCache.js';
 import {
   encodePhotos,
@@ -152,7 +152,7 @@ export class PhotoFeatures {
   #key(part: EvaluationPart, what: string): FeatureKey {
     return {
       weights: () => (this.#weights ??= checksumOf(weightsOf(this.#options.network))),
-      photos: () => photosKey(part),
+      photos: () => `${photosKey(part)} ${modifiedKey(part)}`,
       protocol: `${what}; view ${this.sizePx} px, features ${this.#options.kind}, float32`,
     };
   }

@@ -79,10 +79,18 @@ export interface TaskReports {
 
 export interface EvalReport {
   readonly version: typeof REPORT_VERSION;
-  readonly source: string; // the run, and the checkpoint's step
+  readonly source: string; // for people: the run, and the checkpoint's step
+  readonly step?: number; // of the checkpoint; none of a file of weights
   readonly features: FeatureKind;
-  /** The photos in words, with what was left out of them, and how many there were. */
-  readonly data: { readonly train: string; readonly test: string; readonly numTrain: number; readonly numTest: number };
+  readonly data: {
+    /** The photos in words, with what was left out of them, and how many there were. */
+    readonly train: string;
+    readonly test: string;
+    readonly numTrain: number;
+    readonly numTest: number;
+    /** Which photos they were: a hash over both parts. Figures of other photos do not compare. */
+    readonly hash: string;
+  };
   readonly tasks: TaskReports;
   readonly baseline?: TaskReports; // the untrained encoder of the same shape
   readonly seconds: number;

@@ -18,6 +18,7 @@ export interface RunManifest {
   readonly parameters: number;
   readonly engine: EngineFingerprint;
   readonly data: DataFingerprint;
+  readonly configSha256: string; // of config.yaml as the run wrote it
   readonly message?: string; // why it failed or stopped
 }
 

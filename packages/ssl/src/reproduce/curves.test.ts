@@ -58,21 +58,24 @@ describe('readCurves', () => {
 
   it('has what was asked of older checkpoints, by step', () => {
     const run = runThatLogged([3]);
-    for (const [step, top1] of [
-      [1000, 12],
-      [500, 10],
-    ]) {
-      const report = { version: 1, tasks: { knn: { top1, interval: { low: 0, high: 100 } } } };
+    const ask = (step: number, top1: number, hash = 'a'): void => {
+      const data = { numTest: 30, hash };
+      const report = { version: 1, data, tasks: { knn: { top1, interval: { low: 0, high: 100 } } } };
       writeFileSync(join(run, 'reports', `eval-mean-step-${step}.json`), JSON.stringify(report));
-    }
+    };
+    ask(1000, 12);
+    ask(500, 10);
+    ask(700, 99, 'b'); // as many other photos
     writeFileSync(join(run, 'reports', 'eval-mean.json'), '{}'); // of the newest, asked in its own way
     writeFileSync(join(run, 'reports', 'eval-cls-step-500.json'), '{}'); // of other features
-    expect([...readCurves('a', run).asked][0]).toEqual([
-      'k-NN top-1 %',
+    const { asked } = readCurves('a', run);
+    expect([...asked.keys()]).toEqual(['k-NN top-1 %, 30 test photos\na', 'k-NN top-1 %, 30 test photos\nb']);
+    expect([...asked.values()]).toEqual([
       [
         [500, 10],
         [1000, 12],
       ],
+      [[700, 99]],
     ]);
   });
 });
@@ -128,7 +131,7 @@ describe('drawCurves', () => {
 
   it('puts what checkpoints were asked before what was logged, also where one run of several has it', () => {
     const points: CurvePoint[] = [[1, 1], [2, 2]]; // prettier-ignore
-    const asked = { ...runOf('b', { loss: points }), asked: new Map([['k-NN', points]]) };
+    const asked = { ...runOf('b', { loss: points }), asked: new Map([['k-NN\nhash of the photos', points]]) };
     const svg = drawCurves([runOf('a', { loss: points }), asked]);
     expect([...svg.matchAll(/font-weight="bold">([^<]*)<\/text>/g)].map(([, title]) => title)).toEqual([
       'k-NN',

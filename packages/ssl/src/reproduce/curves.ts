@@ -11,12 +11,13 @@ import { RunFolder } from '../run/runFolder.js';
 /** A value of a figure: its step, its value. */
 export type CurvePoint = readonly [step: number, value: number];
 
+/** By title; what follows a line break in it tells figures of one title apart, and is not drawn. */
 type Figures = ReadonlyMap<string, readonly CurvePoint[]>;
 
-/** The figures of one run over its steps, by their titles. */
+/** The figures of one run over its steps. */
 export interface RunCurves {
   readonly arm: string;
-  /** What `halfway eval --step` found in its checkpoints, in the features that its configuration names. */
+  /** What `halfway eval --step` found in its checkpoints, in the features that its configuration names: answers about other photos apart. */
   readonly asked: Figures;
   /** What the run logged. */
   readonly logged: Figures;
@@ -39,13 +40,14 @@ export function readCurves(arm: string, runDir: string): RunCurves {
       .filter(([name, value]) => !LEFT_OUT.test(name) && Number.isFinite(value)) // JSON has null for what is not finite
       .map(([name, value]): Value => [name, [row.step, value]]),
   );
-  const asked = run
-    .stepReports()
-    .flatMap(({ step, report }) =>
-      compareArms([{ arm, seed: 0, tasks: report.tasks }]).rows.flatMap(({ title, cells }) =>
-        Object.values(cells).map(({ mean }): Value => [title, [step, mean]]),
-      ),
-    );
+  const asked = run.stepReports().flatMap(({ step, report }) =>
+    compareArms([{ arm, seed: 0, tasks: report.tasks }]).rows.flatMap(({ title, cells }) =>
+      Object.values(cells).map(({ mean }): Value => {
+        const { numTest, hash } = report.data;
+        return [`${title}, ${numTest} test photos\n${hash}`, [step, mean]];
+      }),
+    ),
+  );
   return { arm, asked: byTitle(asked), logged: byTitle(logged) };
 }
 
@@ -157,7 +159,7 @@ function panel(title: string, lines: readonly Line[], arms: readonly string[], l
   });
   const clip = `clip-${title.replace(/\W+/g, '-')}`;
   return [
-    `<text x="${left}" y="${top - 10}" font-weight="bold">${escaped(title)}</text>`,
+    `<text x="${left}" y="${top - 10}" font-weight="bold">${escaped(title.replace(/\n.*/, ''))}</text>`,
     ...y
       .ticks(4)
       .map(

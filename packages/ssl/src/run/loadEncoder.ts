@@ -24,6 +24,7 @@ export interface FrozenNetwork {
 
 export interface LoadedEncoder extends FrozenNetwork {
   readonly runDir: string | undefined; // of a run; undefined for a file of weights
+  readonly step?: number; // of a run's checkpoint
   readonly source: string; // for people
 }
 
@@ -48,10 +49,10 @@ export function loadEncoder(source: string, { step, random }: LoadEncoderOptions
   const config = isRun ? RunFolder.open(source).config() : exportedConfig(source);
   const runDir = isRun ? source : undefined;
   if (random !== undefined) return { ...drawn(config, random), runDir, source: `untrained, seed ${random}` };
-  const { path, description } = isRun ? modelOf(source, step) : { path: source, description: source };
+  const { path, ...found } = isRun ? modelOf(source, step) : { path: source, source };
   const { tensors } = loadSafetensors(path);
   try {
-    return { ...frozenCopy(config, tensors), runDir, source: description };
+    return { ...frozenCopy(config, tensors), runDir, ...found };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(
@@ -90,7 +91,7 @@ function drawn(config: Config, seed: number): FrozenNetwork {
   return { encoder, adapter, config };
 }
 
-function modelOf(runDir: string, wanted: number | undefined): { path: string; description: string } {
+function modelOf(runDir: string, wanted: number | undefined): { path: string; step: number; source: string } {
   const kept = checkpointSteps(runDir);
   const step = wanted ?? kept.at(-1);
   if (step === undefined) {
@@ -104,7 +105,8 @@ function modelOf(runDir: string, wanted: number | undefined): { path: string; de
   }
   return {
     path: join(runDir, 'checkpoints', `step-${step}`, 'model.safetensors'),
-    description: `${runDir}, step ${step}`,
+    step,
+    source: `${runDir}, step ${step}`,
   };
 }
 

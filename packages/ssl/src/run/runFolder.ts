@@ -1,6 +1,7 @@
 /**
  * The run folder: what training writes and everything else reads. Its layout is documented in docs/run-folder.md.
  */
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
@@ -66,6 +67,13 @@ export class RunFolder {
 
   config(): Config {
     return readConfigFile(join(this.path, 'config.yaml'));
+  }
+
+  /** sha256 of config.yaml as it is on disk. */
+  configSha256(): string {
+    return createHash('sha256')
+      .update(readFileSync(join(this.path, 'config.yaml')))
+      .digest('hex');
   }
 
   /** run.json. Throws RunError when it is damaged or of another version. */

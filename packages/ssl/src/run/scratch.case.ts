@@ -49,6 +49,7 @@ export function manifestOf(config: Config, change: Partial<RunManifest> = {}): R
       ...{ float32Precision: 'highest', device: 'cpu' },
     },
     data: { paths: ['photos'], numImages: 3, hash: 'abc' },
+    configSha256: 'abc',
     ...change,
   };
 }

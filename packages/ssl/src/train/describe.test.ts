@@ -20,6 +20,8 @@ describe('headerText', () => {
     expect(headerLine('optimizer', ...scaled)).toMatch(
       /^optimizer adamw, lr 0\.002 \(optim\.lr 0\.064, linear_256\), /,
     );
+    expect(headerLine('few')).toMatch(/^few +a batch has photos up to 2 times, .*; lower train.batch, or add photos$/); // 3 for a batch of 4
+    expect(headerLine('few', 'train.batch=3')).toBeUndefined();
     expect(headerLine('start', ...scaled, 'init.file=a.pth')).toContain('then at lr 0.0002 (init.lrMult 0.1)');
   });
 });

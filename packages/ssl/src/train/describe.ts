@@ -21,11 +21,17 @@ export function headerText(runDir: string, config: Config, manifest: RunManifest
     `model     ${encoderName(model)}, patch ${patchPx(model)} px, ${(parameters / 1e6).toFixed(2)} M parameters in training`,
     `objective ${config.objective}; ${taskText(config.recon)}`,
     `data      ${data.numImages} photos of ${data.paths.join(', ')}; views ${views}; batch ${train.batch}`,
+    ...(data.numImages < train.batch ? [`few       ${fewPhotosText(data.numImages, train.batch)}`] : []),
     ...(config.init.file === undefined ? [] : [`start     ${startText(config)}`]),
     `optimizer ${optim.algorithm}, ${rateText(config)}, weight decay ${decayText(optim)}, clip ${clipText(optim)}`,
     ...(accumulation === undefined ? [] : [`step      ${accumulation}`]),
     `engine    libtorch ${engine.libtorch}, ${deviceText(engine)}, ${engine.threads} threads, ${precisionText(engine)}`,
   ].join('\n');
+}
+
+function fewPhotosText(numPhotos: number, batch: number): string {
+  const times = Math.ceil(batch / numPhotos);
+  return `a batch has photos up to ${times} times, which losses that compare images take for different ones; lower train.batch, or add photos`;
 }
 
 function taskText({ target, of, concat, intermediates, includeFinal, lambda, fill }: Config['recon']): string {

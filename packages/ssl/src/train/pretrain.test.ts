@@ -9,6 +9,7 @@ import { photoSource } from '../data/photos.case.js';
 import type { RunEvent } from '../protocol/events.js';
 import type { RunManifest } from '../protocol/run.js';
 import { checkpointSteps } from '../run/checkpoint.js';
+import { RunFolder } from '../run/runFolder.js';
 import { scratchFolder, tinyConfig } from '../run/scratch.case.js';
 import { learnedIn, outcomeOf, rowsOf, stopAfterStep5, stopAt } from './pretrain.case.js';
 import { pretrain } from './pretrain.js';
@@ -145,6 +146,14 @@ describe('pretrain', () => {
       /the photos must be those of the run \(6 of .*\), got 5 of/,
     );
     await expect(pretrain(options)).rejects.toThrow('must be a new or empty folder');
+    const path = join(options.out, 'config.yaml');
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, text.replace('lr: 0.0005', 'lr: 0.1'));
+    await expect(resumed({ config: RunFolder.open(options.out).config() })).rejects.toThrow(
+      `--resume: ${path} must be as the run wrote it, got one that was edited since; put it back, or start a new run with --recipe ${path}`,
+    );
+    writeFileSync(path, text);
+    await resumed({});
     await expect(pretrain({ ...options, resume: true, out: newOut() })).rejects.toThrow('must be the folder of a run');
   });
 

@@ -29,7 +29,7 @@ import { Alarms } from './health.js';
 import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
 import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrainOptions.js';
-import { requireResumable } from './resume.js';
+import { requireResumable, requireUnedited } from './resume.js';
 import { figureText, startFigureText, startFrom, verdictText } from './start.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
 import { summarize } from './summary.js';
@@ -44,7 +44,10 @@ export async function pretrainOn(pool: DecodePool, options: PretrainOptions): Pr
   const unlock = lockRun(out);
   try {
     const previous = options.resume === true ? folder.manifest() : undefined;
-    if (previous !== undefined) requireResumable(previous, folder.config(), config, source);
+    if (previous !== undefined) {
+      requireUnedited(previous, folder);
+      requireResumable(previous, folder.config(), config, source);
+    }
     if (previous?.status === 'finished') return summaryOf(folder, config, previous);
     removePartialCheckpoints(out);
     return await new PretrainRun({ ...options, config }, pool, folder, source, { previous, start }).run();
@@ -114,6 +117,7 @@ class PretrainRun {
       parameters: this.#state.objective.network.numParameters(),
       engine: this.#engine,
       data: source.fingerprint,
+      configSha256: folder.configSha256(),
     };
   }
 

@@ -43,7 +43,16 @@ describe('writePreview', () => {
     expect(pixel(4, 1, 1)).toEqual([0, 0, 0]); // v2's are from outside the photo
     expect(pixel(6, 1, 1)).toEqual([0, 0, 0]);
 
-    const isFolder = folderOf({ 'a.jpg': '' });
+    const [photo = ''] = source.samples.map(({ path }) => path);
+    for (const [path, rule] of [
+      [`${photo}.jpg`, 'be a .png file'],
+      [photo, 'not be one of the photos'],
+    ]) {
+      await expect(writePreview({ source, config, out: path ?? '', numPhotos: 1 })).rejects.toThrow(
+        `preview: --out must ${rule}, got ${path}; name`,
+      );
+    }
+    const isFolder = join(folderOf({ 'a.png/b.jpg': '' }), 'a.png');
     for (const path of ['/proc/halfway-test/preview.png', isFolder]) {
       await expect(writePreview({ source, config, out: path, numPhotos: 1 })).rejects.toThrow(
         new RegExp(`^preview: ${path} must be writable, got .*; name another file with --out$`),

@@ -1,5 +1,5 @@
 /** A contact sheet of exactly what the trainer will see: the first photos of the first step, through the trainer's own path. */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { generator, scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { DataError } from '../errors.js';
@@ -10,6 +10,7 @@ import { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { sheetImages } from '../data/sheetImages.js';
+import { realPath } from '../data/sources/openSource.js';
 import type { Source } from '../data/sources/source.js';
 import { createObjective } from '../objectives/create.js';
 import { seenImages } from '../objectives/maskPixels.js';
@@ -25,9 +26,10 @@ export interface PreviewOptions {
  * Writes the sheet and resolves to its path: a row a photo; v1, u, u_1 .. u_K, v2, the masks of the u_k's valid pixels, local views, and what
  * the student sees of a view of which patches are hidden.
  * @throws ConfigError when the configuration's objective cannot be made
- * @throws DataError when the photos cannot be read, or the file cannot be written
+ * @throws DataError when the photos cannot be read, or the file cannot be written, or is one of them
  */
 export async function writePreview({ source, config, out, numPhotos }: PreviewOptions): Promise<string> {
+  requirePicture(out, source);
   const { seed } = config.train;
   const { views, planMasks } = scope(() => createObjective(config, generator(0)));
   try {
@@ -47,6 +49,17 @@ export async function writePreview({ source, config, out, numPhotos }: PreviewOp
     return out;
   } finally {
     await pool.close();
+  }
+}
+
+/** What is at the path is replaced: a mistyped one must not cost a photo. */
+function requirePicture(out: string, { samples }: Source): void {
+  if (!out.toLowerCase().endsWith('.png')) {
+    throw new DataError(`preview: --out must be a .png file, got ${out}; name one`);
+  }
+  const isPhoto = (path: string): boolean => basename(path) === basename(out) && realPath(path) === realPath(out);
+  if (samples.some(({ path }) => isPhoto(path))) {
+    throw new DataError(`preview: --out must not be one of the photos, got ${out}; name another file`);
   }
 }
 

@@ -1,9 +1,21 @@
 /** What has to be equal for a run to go on as if it had never stopped. */
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
 import type { Source } from '../data/sources/source.js';
 import { RunError } from '../errors.js';
 import type { RunManifest } from '../protocol/run.js';
+import type { RunFolder } from '../run/runFolder.js';
+
+/** Throws RunError when config.yaml is not what the run wrote: with other settings it would not go on, but become another one. */
+export function requireUnedited({ configSha256 }: RunManifest, folder: RunFolder): void {
+  if (folder.configSha256() === configSha256) return;
+  const path = join(folder.path, 'config.yaml');
+  throw new RunError(
+    `--resume: ${path} must be as the run wrote it, got one that was edited since; ` +
+      `put it back, or start a new run with --recipe ${path}`,
+  );
+}
 
 /** Throws RunError when configuration or photos differ from those of the run, naming the first differences. */
 export function requireResumable(manifest: RunManifest, saved: Config, wanted: Config, source: Source): void {

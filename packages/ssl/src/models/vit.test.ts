@@ -116,6 +116,15 @@ describe('vit', () => {
     });
   });
 
+  it('has an adapter that starts as its linear layers do', () => {
+    torch.scope(() => {
+      const { proj } = new Adapter(64, { location: 'adapter', dim: 64 }, torch.generator(0));
+      expect(present(proj).weight.std().item()).toBeCloseTo(0.02, 3);
+      expect(present(present(proj).bias).abs().max().item()).toBe(0);
+      expect(new Adapter(64, { location: 'backbone', dim: 64 }, torch.generator(0)).proj).toBeUndefined();
+    });
+  });
+
   it('starts from the iBOT initialisation', () => {
     torch.scope(() => {
       const vit = build({ ...SMALL, widthDim: 64 });

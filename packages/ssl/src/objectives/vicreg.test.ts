@@ -2,11 +2,12 @@ import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
+import { Expander } from '../models/expander.js';
 import { evalContext, expectClose, expectGradient, Fixture } from '../models/fixture.case.js';
 import { pairOf } from '../pairs.js';
 import { createObjective } from './create.js';
 import { randomBatch, stepParams } from './objective.case.js';
-import { splitTokens } from './split.js';
+import { splitTokens, type SplitTokens } from './split.js';
 import { covariance, invariance, variance, vicreg, vicregLoss, vicregTerms } from './vicreg.js';
 import { wave } from './wave.case.js';
 
@@ -96,8 +97,33 @@ describe('vicreg objective', () => {
       return Object.fromEntries(Object.entries(terms).map(([key, term]) => [key, term.item()]));
     });
 
-  it('pools patches or takes the class token', () => {
-    expect(vectors({ pool: 'cls' }).invariance).not.toBe(vectors({ pool: 'mean' }).invariance);
+  it.each(['mean', 'cls'] as const)('has its terms of each image: %s', (pool) => {
+    torch.scope(() => {
+      const objective = vicreg(config({ pool, regularizeEqui: true }), torch.generator(0));
+      const batch = randomBatch(objective.views, 6);
+      const ctx = evalContext('float32', true);
+      const { terms } = objective.forward(batch, stepParams(objective), {}, ctx);
+      const { features } = objective.inspect(batch, {}, ctx);
+      const vectorOf = ({ cls, patches }: SplitTokens['invariant']): Tensor => {
+        if (pool === 'cls') return cls;
+        const [, numPatches = 0] = patches.shape;
+        return patches.sum([1]).div(numPatches);
+      };
+      const expander = new Expander(6, [8, 6], torch.generator(1)); // with the weights of the objective's
+      const name = 'expander.';
+      const weights = [...objective.network.stateDict()].filter(([key]) => key.startsWith(name));
+      expander.loadStateDict(new Map(weights.map(([key, weight]) => [key.slice(name.length), weight])));
+      const [x, y] = pairOf(features.map(({ invariant }) => expander.forward(vectorOf(invariant), ctx)));
+      const [s, t] = pairOf(features.map(({ equivariant }) => vectorOf(equivariant)));
+      const expected = {
+        ...{ invariance: invariance(x, y), variance: variance(x).add(variance(y)).div(2) },
+        covariance: covariance(x).add(covariance(y)),
+        ...{ equiVariance: variance(s).add(variance(t)).div(2), equiCovariance: covariance(s).add(covariance(t)) },
+      };
+      expect(Object.keys(terms)).toEqual(Object.keys(expected));
+      for (const [key, term] of Object.entries(expected))
+        expect([key, terms[key]?.item()]).toEqual([key, expect.closeTo(term.item(), 5)]);
+    });
   });
 
   it('regularizes the equivariant part when told so, with the weights of the terms', () => {

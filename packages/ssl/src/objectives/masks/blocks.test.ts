@@ -3,26 +3,56 @@ import { describe, expect, it } from 'vitest';
 import { uniformStream } from '../../transforms/philox.js';
 import { authors } from '../dinoAuthors.case.js';
 import { drawBlocks } from './blocks.js';
+import { dinov2Masks } from './dinov2Masks.js';
+import { ibotMask } from './ibotMask.js';
 
 const sum = (mask: Uint8Array): number => mask.reduce((total, cell) => total + cell, 0);
 
-describe('drawBlocks', () => {
-  it.each(['ibot0', 'ibot1', 'ibot2', 'dinov20', 'dinov21', 'dinov22'])(
-    "gives the authors' mask for the same uniform numbers: %s",
-    (name) => {
-      const draws = authors.get(`blocks/${name}/draws`).toArray() as number[];
-      const [gridPatches = 0, numMasked = 0, minArea = 0, maxArea = 0] = authors
-        .get(`blocks/${name}/options`)
-        .toArray() as number[];
-      const numbers = draws.values();
-      const draw = (): number => numbers.next().value ?? NaN;
-      const mask = drawBlocks(draw, { gridPatches, numMasked, minArea, maxArea });
-      expect([...mask]).toEqual([...(authors.get(`blocks/${name}/mask`).toTypedArray() as Uint8Array)].map(Number));
-      expect(numbers.next().done).toBe(true); // it took as many
-      expect(sum(mask)).toBeGreaterThan(0);
-    },
-  );
+interface AuthorsBlocks {
+  readonly gridPatches: number;
+  readonly numMasked: number;
+  readonly minArea: number;
+  readonly maxArea: number;
+  readonly mask: readonly number[];
+  /** The authors' uniform numbers, after others that came before the blocks; NaN once they are used up. */
+  readonly draw: () => number;
+  readonly numLeft: () => number;
+}
 
+function authorsBlocks(name: string, ...before: readonly number[]): AuthorsBlocks {
+  const numbersOf = (key: string): number[] => authors.get(`blocks/${name}/${key}`).toArray() as number[];
+  const [gridPatches = 0, numMasked = 0, minArea = 0, maxArea = 0] = numbersOf('options');
+  const numbers = [...before, ...numbersOf('draws')];
+  const mask = [...(authors.get(`blocks/${name}/mask`).toTypedArray() as Uint8Array)].map(Number);
+  const draw = (): number => numbers.shift() ?? NaN;
+  return { gridPatches, numMasked, minArea, maxArea, mask, draw, numLeft: () => numbers.length };
+}
+
+describe('blocks for the uniform numbers of the authors are theirs', () => {
+  it.each(['ibot0', 'ibot1', 'ibot2', 'dinov20', 'dinov21', 'dinov22'])('%s', (name) => {
+    const { draw, mask, numLeft, ...options } = authorsBlocks(name);
+    expect([...drawBlocks(draw, options)]).toEqual(mask);
+    expect(numLeft()).toBe(0);
+    expect(sum(Uint8Array.from(mask))).toBeGreaterThan(0);
+  });
+
+  it.each(['ibot0', 'ibot1', 'ibot2'])("%s, with the areas that iBOT's masks have", (name) => {
+    const { gridPatches, numMasked, mask, draw, numLeft } = authorsBlocks(name, 0.5, 0); // the share, and which of one
+    const ratios = [[numMasked / gridPatches ** 2, 0]] as const;
+    expect([...ibotMask(draw, gridPatches, { ratios, shape: 'block' })]).toEqual(mask);
+    expect(numLeft()).toBe(0);
+  });
+
+  it.each(['dinov20', 'dinov21', 'dinov22'])("%s, with the areas that DINOv2's masks have", (name) => {
+    const { gridPatches, numMasked, maxArea, mask, draw, numLeft } = authorsBlocks(name, 0.5); // where in its bin the share is
+    const ratios = [numMasked / gridPatches ** 2, (numMasked + 1) / gridPatches ** 2] as const;
+    const [own] = dinov2Masks(draw, 1, gridPatches, { maskedFraction: 1, ratios, maxArea });
+    expect([...(own ?? [])]).toEqual(mask);
+    expect(numLeft()).toBe(0);
+  });
+});
+
+describe('drawBlocks', () => {
   it('never covers more than it should, for any grid and area', () => {
     const cases = fc.record({
       gridPatches: fc.integer({ min: 1, max: 20 }),

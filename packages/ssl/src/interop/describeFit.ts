@@ -2,6 +2,9 @@
 import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
 import { NORM_EPS } from '../models/block.js';
 import type { EncoderDiff, Standing } from './fitWeights.js';
+import { hasOtherPixels } from './foldPixels.js';
+import type { FormatName } from './formatNames.js';
+import { formatNamed } from './formats.js';
 import type { WeightsReport } from './loadWeights.js';
 import type { PixelSettings } from './toldSettings.js';
 
@@ -39,9 +42,7 @@ export function describeSource({ path, format, prefix, leftOut, skipped, told }:
     `${path}: ${format}${below}`,
     ...(leftOut.length > 0 ? [line('left out', listed(leftOut))] : []),
     ...(skipped.length > 0 ? [line('skipped', listed(skipped))] : []),
-    ...(told?.pixels && pixelsText(told.pixels) !== pixelsText(OWN_PIXELS)
-      ? [line('pixels', `normalised by ${pixelsText(OWN_PIXELS)}, where its own are by ${pixelsText(told.pixels)}`)]
-      : []),
+    ...(told?.pixels && hasOtherPixels(told.pixels) ? [line('pixels', pixelsClause(told.pixels, format))] : []),
     ...(told?.normEps !== undefined && told.normEps !== NORM_EPS
       ? [
           line(
@@ -53,7 +54,13 @@ export function describeSource({ path, format, prefix, leftOut, skipped, told }:
   ].join('\n');
 }
 
-const OWN_PIXELS: PixelSettings = { mean: PIXEL_MEAN, std: PIXEL_STD };
+/** A ResNet's first convolution has a border of zeros, which are other pixels: nothing is folded into it. */
+function pixelsClause(theirs: PixelSettings, format: FormatName): string {
+  const own = pixelsText({ mean: PIXEL_MEAN, std: PIXEL_STD });
+  return formatNamed(format).kind === 'vit'
+    ? `its ${pixelsText(theirs)} are folded into the patch embedding, for images of ${own}`
+    : `normalised by ${own}, where its own are by ${pixelsText(theirs)}`;
+}
 
 function pixelsText({ mean, std }: PixelSettings): string {
   return `mean ${mean.join(' ')} and std ${std.join(' ')}`;

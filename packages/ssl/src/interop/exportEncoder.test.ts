@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as torch from '@halfway/torch';
@@ -12,7 +12,7 @@ import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/parse.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
@@ -154,6 +154,18 @@ describe('an export', () => {
       }
     },
   );
+
+  it('leaves an earlier one as it was where it cannot be written', () => {
+    const folder = join(scratch, 'kept');
+    exportEncoder(drawn(TINY), 'timm', folder);
+    const contents = (): Buffer[] => readdirSync(folder).map((name) => readFileSync(join(folder, name)));
+    const before = contents();
+    const inTheWay = join(folder, `.export-${process.pid}.partial`);
+    writeFileSync(inTheWay, '');
+    expect(() => exportEncoder(drawn({ ...TINY, numRegisters: 1 }), 'hf', folder)).toThrow(RunError);
+    rmSync(inTheWay, { force: true });
+    expect(contents()).toEqual(before);
+  });
 
   it("is not written among other files, such as a run's or another program's weights", () => {
     const refused = (files: Readonly<Record<string, string>>, name: string): void => {

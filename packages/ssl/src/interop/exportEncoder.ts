@@ -1,23 +1,25 @@
 /** Encoder and adapter in a folder, in the form that other programs load. */
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { scope, type Tensor } from '@halfway/torch';
 import { saveSafetensors } from '@halfway/torch/io';
 import type { Module } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
 import { splitDims } from '../config/splitDims.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { Vit, vitConfig } from '../models/vit.js';
 import { BACKBONE, writeBackbone } from '../run/exportBackbone.js';
-import { diskError, writeAtomic } from '../run/files.js';
+import { diskError, discard, writeAtomic } from '../run/files.js';
 import type { LoadedEncoder } from '../run/loadEncoder.js';
-import { removeStale, staleFiles } from './exportFolder.js';
+import { publish, removeStale, staleFiles } from './exportFolder.js';
 import type { ExportFormat, FormatName } from './formatNames.js';
 import { formatNamed } from './formats.js';
 import { huggingFaceConfig, huggingFacePreprocessing } from './huggingFace.js';
 import { timmConfig } from './timm.js';
 import { toTheirs } from './translate.js';
 import { shapeSettings, type VitSettings } from './vitSettings.js';
+
+const [MODEL, ADAPTER] = ['model.safetensors', 'adapter.safetensors'] as const;
 
 interface Layout {
   readonly names: FormatName;
@@ -51,12 +53,12 @@ const LAYOUTS: Readonly<Record<Exclude<ExportFormat, 'safetensors'>, Layout>> = 
  */
 export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folder: string): string[] {
   const { encoder, adapter, config } = loaded;
+  const unfinished = join(folder, `.export-${process.pid}.partial`);
   if (format === 'safetensors') {
-    const stale = staleFiles(folder, [BACKBONE, 'config.json'], weightsOf(loaded));
+    const names = [BACKBONE, 'config.json'];
+    const stale = staleFiles(folder, names, weightsOf(loaded));
     const tensors = new Map([...prefixed('encoder.', encoder), ...prefixed('adapter.', adapter)]);
-    const path = writeBackbone(folder, tensors, config);
-    removeStale(stale);
-    return [path, join(folder, 'config.json')];
+    return finished(unfinished, folder, { names, stale }, () => writeBackbone(unfinished, tensors, config));
   }
   if (!(encoder instanceof Vit)) {
     throw new ConfigError(
@@ -67,30 +69,38 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
   const { names: tensorNames, describe } = LAYOUTS[format];
   const state = encoder.stateDict();
   const texts = describe({ ...shapeSettings(state), numHeads: vitConfig(config.model).numHeads });
-  const model = join(folder, 'model.safetensors');
   const columns = columnsOf(config);
-  const adapterPaths = adapter.proj === undefined ? [] : [join(folder, 'adapter.safetensors')];
-  const names = [model, ...adapterPaths].map((path) => basename(path));
-  const stale = staleFiles(folder, [...names, ...Object.keys(texts)], weightsOf(loaded));
-  try {
-    makeFolder(folder);
-    scope(() =>
-      saveSafetensors(model, toTheirs(formatNamed(tensorNames), state), {
-        format: 'pt',
-        ...(adapterPaths.length === 0 && columns),
-      }),
-    );
-    for (const path of adapterPaths) saveSafetensors(path, adapter.stateDict(), { format: 'pt', ...columns });
-  } catch (error) {
-    throw diskError(model, error);
-  }
-  const described = Object.entries(texts).map(([name, content]) => {
-    const path = join(folder, name);
-    writeAtomic(path, `${JSON.stringify(content, undefined, 2)}\n`);
-    return path;
+  const hasAdapter = adapter.proj !== undefined;
+  const names = [MODEL, ...(hasAdapter ? [ADAPTER] : []), ...Object.keys(texts)];
+  const stale = staleFiles(folder, names, weightsOf(loaded));
+  return finished(unfinished, folder, { names, stale }, () => {
+    const metadata = { format: 'pt', ...(!hasAdapter && columns) };
+    const model = toTheirs(formatNamed(tensorNames), state);
+    saveSafetensors(join(unfinished, MODEL), model, metadata);
+    if (hasAdapter) saveSafetensors(join(unfinished, ADAPTER), adapter.stateDict(), { format: 'pt', ...columns });
+    for (const [name, content] of Object.entries(texts)) {
+      writeAtomic(join(unfinished, name), `${JSON.stringify(content, undefined, 2)}\n`);
+    }
   });
+}
+
+/** Writes an export aside, then moves it to its folder: one that is interrupted leaves what was there before. */
+function finished(
+  unfinished: string,
+  folder: string,
+  { names, stale }: { readonly names: readonly string[]; readonly stale: readonly string[] },
+  write: () => void,
+): string[] {
+  try {
+    makeFolder(unfinished);
+    scope(write);
+  } catch (error) {
+    discard(unfinished);
+    throw error instanceof RunError ? error : diskError(folder, error);
+  }
+  const paths = publish(unfinished, folder, names);
   removeStale(stale);
-  return [model, ...adapterPaths, ...described];
+  return paths;
 }
 
 /** The file that an export is made of; of a run, whose checkpoint it is made of, the one of the run's own export. */

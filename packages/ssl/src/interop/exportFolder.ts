@@ -1,5 +1,5 @@
 /** The folder of an export: nothing that is not ours is overwritten, and nothing of an earlier export stays beside a new one. */
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
 import { diskError } from '../run/files.js';
@@ -48,6 +48,23 @@ export function removeStale(paths: readonly string[]): void {
       throw diskError(path, error);
     }
   }
+}
+
+/**
+ * Moves the files of a finished export from a folder in the same place to where they belong. A configuration is the last to come and
+ * the first to go: weights never stand beside one that is not theirs.
+ * @throws RunError naming the one that cannot be moved
+ */
+export function publish(from: string, folder: string, names: readonly string[]): string[] {
+  try {
+    rmSync(join(folder, 'config.json'), { force: true });
+    const last = (name: string): number => Number(name === 'config.json');
+    for (const name of [...names].sort((a, b) => last(a) - last(b))) renameSync(join(from, name), join(folder, name));
+    rmSync(from, { recursive: true });
+  } catch (error) {
+    throw diskError(folder, error);
+  }
+  return names.map((name) => join(folder, name));
 }
 
 function namesIn(folder: string): string[] {

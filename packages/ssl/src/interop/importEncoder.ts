@@ -1,7 +1,7 @@
 /** A published encoder as one of ours: for evaluation, as a start, and on its way to another format. */
 import * as torch from '@halfway/torch';
 import { parseConfig } from '../config/parse.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError, DataError } from '../errors.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import type { LoadedEncoder } from '../run/loadEncoder.js';
@@ -59,21 +59,38 @@ function resnetModel({ tensors, report: { path, told } }: LoadedWeights, { numHe
 
 /** The same of a vision transformer. */
 function vitModel({ tensors, report }: LoadedWeights, { numHeads }: ImportChoice): object {
+  requireVit(tensors, report);
   const shape = shapeSettings(tensors);
-  // DINO, iBOT and DINOv2 resize positions by a scale; DINOv2's models with registers, timm and transformers to a size.
+  // DINO, iBOT and DINOv2 resize positions by a scale; DINOv2's models with registers, timm and transformers to a size (of which
+  // transformers' models without registers do not filter what they shrink: docs/open-points.md).
   const byFormat = report.format.startsWith('dino') && shape.numRegisters === 0 ? 'offset' : 'size';
   const positionResize = report.told?.positionResize ?? byFormat;
   return { ...shape, numHeads: headsOf(report, shape.widthDim, numHeads), positionResize };
 }
 
-function headsOf({ path, told }: WeightsReport, widthDim: number, said: number | undefined): number {
+/** What every vision transformer has, and no other network: told before any size is taken from it. */
+const VIT_RANKS = {
+  ...{ 'patch_embed.proj.weight': 4, cls_token: 3, pos_embed: 3, 'blocks.0.norm1.weight': 1 },
+  ...{ 'blocks.0.attn.qkv.weight': 2, 'norm.weight': 1 },
+};
+
+function requireVit(tensors: LoadedWeights['tensors'], { path, format }: WeightsReport): void {
+  const missing = Object.entries(VIT_RANKS).flatMap(([name, rank]) => (tensors.get(name)?.rank === rank ? [] : [name]));
+  if (missing.length === 0) return;
+  throw new DataError(
+    `${path}: a vision transformer must have ${missing.join(', ')}, got none of the kind (read as ${format}); it is another network`,
+    { path },
+  );
+}
+
+function headsOf({ path, prefix, told }: WeightsReport, widthDim: number, said: number | undefined): number {
   if (said !== undefined && told?.numHeads !== undefined && said !== told.numHeads) {
     throw new ConfigError(
       `${path}: the number of heads must be that of ${told.path}, ${told.numHeads}, got --heads ${said}; leave it out, or mend that file`,
       'model.numHeads',
     );
   }
-  const numHeads = said ?? told?.numHeads ?? publishedHeads(widthDim);
+  const numHeads = said ?? told?.numHeads ?? publishedHeads(widthDim, prefix);
   if (numHeads !== undefined) return numHeads;
   throw new ConfigError(
     `${path}: the number of heads must be said, since no published ViT has the width ${widthDim}; for example --heads ${Math.ceil(widthDim / 64)}`,

@@ -23,9 +23,12 @@ const HEADS: ReadonlyMap<number, number> = new Map([
   [1536, 24],
 ]);
 
-/** The number of heads of the published ViTs of a width; undefined for other widths. */
-export function publishedHeads(widthDim: number): number | undefined {
-  return HEADS.get(widthDim);
+/** MoCo v3's ViT-S has twice the heads of the others (its vits.py), which only what stands before its names tells. */
+const MOCO_V3 = { prefix: /(base|momentum)_encoder\.$/, widthDim: 384, numHeads: 12 } as const;
+
+/** The number of heads of the published ViTs of a width and prefix; undefined for other widths. */
+export function publishedHeads(widthDim: number, prefix = ''): number | undefined {
+  return widthDim === MOCO_V3.widthDim && MOCO_V3.prefix.test(prefix) ? MOCO_V3.numHeads : HEADS.get(widthDim);
 }
 
 /** The settings by which an encoder has the shapes of these tensors, which have our names. LayerScale is 1 or 0: there or not. */

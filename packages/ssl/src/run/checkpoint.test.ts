@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
@@ -83,6 +83,18 @@ describe('checkpoints', () => {
     );
     writeFileSync(join(folder, 'state.json'), '{"version": 9}');
     expect(() => readLatestCheckpoint(dir)).toThrow('must be of version 1, got 9');
+  });
+
+  it('that do not fit into memory, or cannot be read, are not said to be damaged', () => {
+    const dir = newRun();
+    const folder = write(dir, 3);
+    const { budgetBytes } = torch.memory.stats();
+    torch.memory.setBudget(torch.memory.stats().liveBytes + 1);
+    expect(() => readLatestCheckpoint(dir)).toThrow(torch.OutOfMemoryError);
+    torch.memory.setBudget(budgetBytes);
+    rmSync(join(folder, 'state.json'));
+    mkdirSync(join(folder, 'state.json')); // EISDIR, for one
+    expect(() => readLatestCheckpoint(dir)).toThrow(/must be readable, got EISDIR.*; mend that, then resume$/);
   });
 
   it('are wanted before a run can go on', () => {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { elementBytes, type Tensor } from '@halfway/torch';
+import { elementBytes, OutOfMemoryError, type Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
@@ -122,8 +122,12 @@ export function readLatestCheckpoint(runDir: string): Checkpoint {
       engine: state.engine,
     };
   } catch (error) {
-    if (error instanceof RunError) throw error;
+    if (error instanceof RunError || error instanceof OutOfMemoryError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
+    // A whole checkpoint must not be removed because a disk or a permission stands before it.
+    if (error instanceof Error && 'code' in error && error.code !== 'ENOENT') {
+      throw new RunError(`run: the checkpoint ${folder} must be readable, got ${reason}; mend that, then resume`);
+    }
     throw new RunError(
       `run: the checkpoint ${folder} must be whole, got ${reason}; remove this folder to go on from the one before`,
     );

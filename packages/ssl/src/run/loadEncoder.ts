@@ -1,7 +1,7 @@
 /** The frozen half of a run: encoder and adapter with their weights, for evaluation and for users of the library. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { generator, type Tensor } from '@halfway/torch';
+import { generator, OutOfMemoryError, type Tensor } from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
 import { parseConfig } from '../config/parse.js';
 import type { Config } from '../config/schema.js';
@@ -54,6 +54,7 @@ export function loadEncoder(source: string, { step, random }: LoadEncoderOptions
   try {
     return { ...frozenCopy(config, tensors), runDir, ...found };
   } catch (error) {
+    if (error instanceof OutOfMemoryError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(
       `weights: ${path} must fit its configuration, got ${reason}; use the config.json it was exported with`,

@@ -97,6 +97,18 @@ describe('lockRun', () => {
     lockRun(dir)();
   });
 
+  it('is taken over where a crash cut off what was written', () => {
+    const { dir, lock } = newRun();
+    writeFileSync(lock, 'null'); // no owner
+    expect(() => lockRun(dir)).toThrow('a lock that is being written; try again');
+    utimesSync(lock, 0, 0);
+    writeFileSync(`${lock}.takeover`, '');
+    expect(() => lockRun(dir)).toThrow('try again'); // it may be written just now
+    utimesSync(`${lock}.takeover`, 0, 0);
+    expect(() => lockRun(dir)).toThrow('try again');
+    lockRun(dir)();
+  });
+
   it('does not give back a lock that somebody else took meanwhile', () => {
     const { dir, lock } = newRun();
     const unlock = lockRun(dir);

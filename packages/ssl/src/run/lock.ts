@@ -42,7 +42,8 @@ function takeOver(path: string, own: Owner, runDir: string): void {
   const tooLate = (): RunError => new RunError(`run: ${runDir} was locked by another process just now; try again`);
   if (!tryCreate(guard, own)) {
     const other = readOwner(guard);
-    if (other !== undefined && !isAlive(other)) rmSync(guard, { force: true });
+    const isLeft = other === undefined ? isOlderThan(guard, WRITTEN_WITHIN_MS) : !isAlive(other);
+    if (isLeft) rmSync(guard, { force: true });
     throw tooLate();
   }
   try {
@@ -89,7 +90,9 @@ function tryCreate(path: string, owner: Owner): boolean {
 /** Undefined when the lock is gone, is being written, or was cut off by a crash. */
 function readOwner(path: string): Owner | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Owner;
+    const owner = JSON.parse(readFileSync(path, 'utf8')) as Partial<Owner> | null;
+    const { pid, host, startTicks } = owner ?? {};
+    return pid === undefined || host === undefined || startTicks === undefined ? undefined : { pid, host, startTicks };
   } catch {
     return undefined;
   }

@@ -23,7 +23,7 @@ export function startFrom({ network, teacher }: Objective, weights: LoadedWeight
 }
 
 function headsText(report: WeightsReport, { widthDim, numHeads }: VitConfig): string {
-  const published = publishedHeads(widthDim) ?? numHeads;
+  const published = publishedHeads(widthDim, report.prefix) ?? numHeads;
   const others = published === numHeads ? '' : `; published models of this width have ${published}`;
   return describeHeads(report, numHeads, `of the recipe, since no weights tell how many they were made with${others}`);
 }

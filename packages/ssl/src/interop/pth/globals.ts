@@ -26,6 +26,9 @@ type Constructor = (args: readonly PickledValue[], fail: Fail) => PickledValue;
 
 /** Functions whose result is a tensor or a plain container. */
 export const CONSTRUCTORS: ReadonlyMap<string, Constructor> = new Map<string, Constructor>([
+  // (factory), and its items afterwards
+  ['collections.defaultdict', () => new Map()],
+  ['collections.Counter', ([counts]) => (counts instanceof Map ? counts : new Map())],
   ['collections.OrderedDict', ([pairs = []], fail) => orderedDict(pairs, fail)],
   ['torch.Size', ([sizes], fail) => wholeNumbers(sizes, fail)],
   // (storage, offset, size, stride, requires_grad, backward_hooks, metadata)
@@ -34,6 +37,8 @@ export const CONSTRUCTORS: ReadonlyMap<string, Constructor> = new Map<string, Co
   ['torch._utils._rebuild_tensor', tensor],
   // (data, requires_grad, backward_hooks)
   ['torch._utils._rebuild_parameter', ([data], fail) => parameter(data, fail)],
+  // (data, requires_grad, backward_hooks, state)
+  ['torch._utils._rebuild_parameter_with_state', ([data], fail) => parameter(data, fail)],
 ]);
 
 /**
@@ -47,6 +52,11 @@ export const SKIPPED: ReadonlySet<string> = new Set([
   'numpy.dtype',
   '_codecs.encode', // how protocol 2 writes bytes, a NumPy scalar's for example
   'torch.device',
+  ...['float16', 'bfloat16', 'float32', 'float64', 'int64'].map((dtype) => `torch.${dtype}`),
+  ...['__builtin__', 'builtins'].flatMap((module) =>
+    ['set', 'frozenset', 'complex', 'list', 'dict', 'int', 'float'].map((type) => `${module}.${type}`),
+  ),
+  ...['PosixPath', 'PurePosixPath'].map((type) => `pathlib.${type}`),
 ]);
 
 // libtorch's own limit.
@@ -73,7 +83,7 @@ function tensor(args: readonly PickledValue[], fail: Fail): PickledTensor {
   const [shape, strides] = [wholeNumbers(size, fail), wholeNumbers(stride, fail)];
   const last = shape.reduce((position, length, dim) => position + (length - 1) * (strides[dim] ?? NaN), offset);
   const fits = shape.includes(0) || last < storage.numel;
-  const isRepresentable = shape.reduce((numel, length) => numel * length, 1) <= Number.MAX_SAFE_INTEGER;
+  const isRepresentable = shape.reduce((numel, length) => numel * Math.max(1, length), 1) <= Number.MAX_SAFE_INTEGER;
   if (shape.length !== strides.length || shape.length > MAX_RANK || !fits || !isRepresentable) {
     const described = `[${shape.join(', ')}] with strides [${strides.join(', ')}] from ${offset}`;
     return fail(`a tensor must lie within its storage of ${storage.numel} elements, got ${described}`);

@@ -1,6 +1,6 @@
 /** Files of PyTorch's: every dtype and view as PyTorch read them, and every way to break or to abuse one refused by name. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as torch from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
 import { describe, expect, it } from 'vitest';
@@ -132,6 +132,12 @@ describe('openPth', () => {
       made.tensorOf({ shape: Array.from({ length: 3 }, () => 2 ** 30), strides: [0, 0, 0] }),
       OUTSIDE,
     ],
+    [
+      'more elements than numbers count, of which there are none',
+      made.tensorOf({ shape: [2 ** 30, 2 ** 30, 0], strides: [0, 0, 0] }),
+      OUTSIDE,
+    ],
+    ['a newer protocol', '\x80\x04N', /must be of protocol 2, .* got 4; save it again without pickle_protocol/],
     ['a tensor of no storage', made.call('torch._utils', '_rebuild_tensor_v2', 'K\x01'), /must be a view of a storage/],
     ['a parameter of no tensor', made.call('torch._utils', '_rebuild_parameter', 'K\x01'), /must hold a tensor/],
     ['an OrderedDict of no pairs', made.call('collections', 'OrderedDict', ']K\x01a'), /must be made of pairs/],
@@ -226,6 +232,33 @@ describe('openPth', () => {
     for (const value of [itself, deep]) {
       expect(await readAll(made.archivePth(value))).toEqual([['x', 'float32', [2]]]);
     }
+  });
+
+  it('is not made to repeat a long key without end', async () => {
+    const recalls = 'h\x00'.repeat(20_000);
+    const value = (length: number): string => `}${made.text('x'.repeat(length))}](${made.tensorOf()}q\x00${recalls}es`;
+    await expect(readAll(made.archivePth(value(1001)))).rejects.toThrow('a key must have 1000 characters or fewer');
+    await expect(readAll(made.archivePth(value(1000)))).rejects.toThrow('must have 16777216 characters together');
+  });
+
+  it('reads plain containers of other names, and leaves out sets, paths and names of dtypes', async () => {
+    const value = made.dict({
+      counts: made.call('collections', 'Counter', made.dict({ step: 'K\x01' })),
+      weights: `${made.call('collections', 'defaultdict', made.globalOf('__builtin__', 'list'))}(${made.text('x')}${made.tensorOf()}u`,
+      parameter: made.call('torch._utils', '_rebuild_parameter_with_state', made.tensorOf(), '\x88', 'N', 'N'),
+      seen: made.call('__builtin__', 'set', ']'),
+      out: made.call('pathlib', 'PosixPath', made.text('runs')),
+      dtype: made.globalOf('torch', 'float16'),
+    });
+    expect(await readAll(made.archivePth(value))).toEqual([
+      ['weights.x', 'float32', [2]],
+      ['parameter', 'float32', [2]],
+    ]);
+  });
+
+  it('names a file that is a folder, and an old one of a newer protocol', async () => {
+    await expect(openWeightFile(dirname(path))).rejects.toThrow('a file of weights must exist, got a folder; name a');
+    await expect(readAll(Buffer.from('\x80\x04\x95\x0c\x00\x00', 'latin1'))).rejects.toThrow('got 4; save it again');
   });
 
   it('refuses a pickle without end', async () => {

@@ -33,11 +33,15 @@ interface Container {
 }
 
 const ZIP_START = Buffer.from('PK\x03\x04');
-const LEGACY_START = Buffer.from([0x80, 0x02, 0x8a, 0x0a]); // protocol 2, then the magic number's ten bytes
+const PICKLE_START = 0x80; // then the protocol
+const LONG_INTEGER = 0x8a; // the magic number, which a file of protocol 2 or 3 begins with
+const FRAME = 0x95; // around it from protocol 4 on
 
 /** Whether a file that begins with these four bytes is one of PyTorch's. */
 export function isPth(start: Buffer): boolean {
-  return start.equals(ZIP_START) || start.equals(LEGACY_START);
+  const [first, protocol = 0, next] = start;
+  const isPickle = first === PICKLE_START && protocol >= 2 && protocol <= 5;
+  return start.equals(ZIP_START) || (isPickle && next === (protocol < 4 ? LONG_INTEGER : FRAME));
 }
 
 /**
@@ -50,7 +54,7 @@ export async function openPth(path: string): Promise<PthFile> {
   const close = (): void => closeSync(file);
   try {
     const { size: fileBytes } = fstatSync(file);
-    const isLegacy = new ByteCursor(file, 0, fileBytes).byte() === LEGACY_START[0];
+    const isLegacy = new ByteCursor(file, 0, fileBytes).byte() === PICKLE_START;
     const { value, elements } = isLegacy ? readLegacy(file, fileBytes, fail) : await readArchive(file, fail);
     return { value, read: (tensors) => scope(() => readTensors(file, tensors, elements, fail)), close };
   } catch (error) {
@@ -138,7 +142,12 @@ function readTensors(
     const key = `${storage.key} ${storage.dtype} ${storage.numel}`;
     const values = read.get(key) ?? readStorage(file, storage, elements.get(storage.key), fail);
     read.set(key, values);
-    return values.asStrided(shape, strides, offset);
+    try {
+      return values.asStrided(shape, strides, offset);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return fail(`a tensor of shape [${shape.join(', ')}] must be a view of its storage, got: ${reason}`);
+    }
   });
 }
 

@@ -1,7 +1,8 @@
 /**
  * Pickles as PyTorch writes them, read into values that can do nothing. The operations are those of protocol 2 that PyTorch's own
  * restricted reader knows (torch/_weights_only_unpickler.py); another one, and every global outside of globals.ts, is refused by name.
- * No operation jumps or repeats, so time and memory are bounded by the pickle's length.
+ * No operation jumps or repeats, so time and memory are bounded by the pickle's length; whoever walks the value meets what stands in it
+ * twice twice.
  *
  * Sources: Python's pickletools.py (operations), PyTorch's torch/serialization.py (persistent ids).
  */
@@ -95,7 +96,7 @@ class Machine {
 
 const OPERATIONS: ReadonlyMap<string, (machine: Machine) => void> = new Map([
   // Protocol, and values that are their own text.
-  ['\x80', ({ cursor }) => void cursor.byte()],
+  ['\x80', (m) => expectProtocol(m)],
   ['N', (m) => m.push(null)],
   ['\x88', (m) => m.push(true)],
   ['\x89', (m) => m.push(false)],
@@ -131,6 +132,17 @@ const OPERATIONS: ReadonlyMap<string, (machine: Machine) => void> = new Map([
   ['\x81', (m) => m.push(made(m))],
   ['b', (m) => build(m)],
 ]);
+
+/** 3 has the operations of 2 where there are no bytes. */
+const NEWEST_PROTOCOL = 3;
+
+function expectProtocol({ cursor, fail }: Machine): void {
+  const protocol = cursor.byte();
+  if (protocol <= NEWEST_PROTOCOL) return;
+  fail(
+    `a pickle must be of protocol 2, which torch.save has by default, got ${protocol}; save it again without pickle_protocol`,
+  );
+}
 
 function global({ cursor, fail }: Machine): PickledGlobal {
   const name = `${cursor.line(MAX_NAME_BYTES)}.${cursor.line(MAX_NAME_BYTES)}`;
@@ -169,12 +181,14 @@ function build(machine: Machine): void {
 
 function append(machine: Machine, values: readonly PickledValue[]): void {
   const list = machine.top();
+  if (list instanceof SkippedObject) return;
   if (!Array.isArray(list)) return machine.fail('a pickle must append to a list, got another value');
   for (const value of values) list.push(value);
 }
 
 function setItems(machine: Machine, items: readonly PickledValue[]): void {
   const dict = machine.top();
+  if (dict instanceof SkippedObject) return;
   if (!(dict instanceof Map)) return machine.fail('a pickle must set items of a dict, got another value');
   for (let i = 0; i < items.length; i += 2) {
     const [key, value] = [items[i], items[i + 1]];

@@ -55,7 +55,7 @@ async function run(file: string, { format, key, heads, out, json }: ImportFlags)
   });
   const { report, diff, config } = imported;
   const files = out === undefined ? [] : exportEncoder(imported, 'safetensors', out);
-  const fromWidth = 'as published models of this width have';
+  const fromWidth = 'as published models of this name and width have';
   const from = heads === undefined ? fromWidth : 'by --heads';
   const headLines = config.model.kind === 'vit' ? [describeHeads(report, config.model.numHeads, from)] : [];
   const text = [describeSource(report), describeFit(diff), ...headLines, ...files].join('\n');

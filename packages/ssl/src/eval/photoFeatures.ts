@@ -45,6 +45,7 @@ export class PhotoFeatures {
   readonly #options: PhotoFeaturesOptions;
   readonly #encode: FeatureFunction;
   #weights: string | undefined;
+  readonly #photos = new Map<EvaluationPart, string>();
   readonly #originals = new Map<string, EncodedPhotos>();
 
   constructor(options: PhotoFeaturesOptions) {
@@ -152,9 +153,16 @@ export class PhotoFeatures {
   #key(part: EvaluationPart, what: string): FeatureKey {
     return {
       weights: () => (this.#weights ??= checksumOf(weightsOf(this.#options.network))),
-      photos: () => `${photosKey(part)} ${modifiedKey(part)}`,
+      photos: () => this.#photosOf(part),
       protocol: `${what}; view ${this.sizePx} px, features ${this.#options.kind}, float32`,
     };
+  }
+
+  /** Asked once: it looks at every file. */
+  #photosOf(part: EvaluationPart): string {
+    const known = this.#photos.get(part) ?? `${photosKey(part)} ${modifiedKey(part)}`;
+    this.#photos.set(part, known);
+    return known;
   }
 
   /** Stores features with the numbers that belong to them. */

@@ -3,8 +3,6 @@ import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
 import { NORM_EPS } from '../models/block.js';
 import type { EncoderDiff, Standing } from './fitWeights.js';
 import { hasOtherPixels } from './foldPixels.js';
-import type { FormatName } from './formatNames.js';
-import { formatNamed } from './formats.js';
 import type { WeightsReport } from './loadWeights.js';
 import type { PixelSettings } from './toldSettings.js';
 
@@ -36,13 +34,16 @@ export function describeHeads({ told }: WeightsReport, numHeads: number, otherwi
 }
 
 /** Where the weights came from, what of the file they are not, and what is told of them that they do not have here. */
-export function describeSource({ path, format, prefix, leftOut, skipped, told }: WeightsReport): string {
+export function describeSource(report: WeightsReport): string {
+  const { path, format, prefix, leftOut, skipped, told, hasFoldedPixels } = report;
   const below = prefix === '' ? '' : `, below ${prefix.slice(0, -1)}`;
   return [
     `${path}: ${format}${below}`,
     ...(leftOut.length > 0 ? [line('left out', listed(leftOut))] : []),
     ...(skipped.length > 0 ? [line('skipped', listed(skipped))] : []),
-    ...(told?.pixels && hasOtherPixels(told.pixels) ? [line('pixels', pixelsClause(told.pixels, format))] : []),
+    ...(told?.pixels && hasOtherPixels(told.pixels)
+      ? [line('pixels', pixelsClause(told.pixels, hasFoldedPixels))]
+      : []),
     ...(told?.normEps !== undefined && told.normEps !== NORM_EPS
       ? [
           line(
@@ -55,9 +56,9 @@ export function describeSource({ path, format, prefix, leftOut, skipped, told }:
 }
 
 /** A ResNet's first convolution has a border of zeros, which are other pixels: nothing is folded into it. */
-function pixelsClause(theirs: PixelSettings, format: FormatName): string {
+function pixelsClause(theirs: PixelSettings, isFolded: boolean): string {
   const own = pixelsText({ mean: PIXEL_MEAN, std: PIXEL_STD });
-  return formatNamed(format).kind === 'vit'
+  return isFolded
     ? `its ${pixelsText(theirs)} are folded into the patch embedding, for images of ${own}`
     : `normalised by ${own}, where its own are by ${pixelsText(theirs)}`;
 }

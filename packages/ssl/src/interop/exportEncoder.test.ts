@@ -4,12 +4,12 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as torch from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../config/parse.js';
 import { PIXEL_MEAN, PIXEL_STD } from '../config/pixelStatistics.js';
 import { ConfigError, RunError } from '../errors.js';
@@ -158,13 +158,17 @@ describe('an export', () => {
   it('leaves an earlier one as it was where it cannot be written', () => {
     const folder = join(scratch, 'kept');
     exportEncoder(drawn(TINY), 'timm', folder);
-    const contents = (): Buffer[] => readdirSync(folder).map((name) => readFileSync(join(folder, name)));
+    makeFolder(join(folder, '.export.partial')); // of one that was killed
+    const contents = (): Buffer[] => visible().map((name) => readFileSync(join(folder, name)));
+    const visible = (): string[] => readdirSync(folder).filter((name) => name !== '.export.partial');
     const before = contents();
-    const inTheWay = join(folder, `.export-${process.pid}.partial`);
-    writeFileSync(inTheWay, '');
-    expect(() => exportEncoder(drawn({ ...TINY, numRegisters: 1 }), 'hf', folder)).toThrow(RunError);
-    rmSync(inTheWay, { force: true });
+    const broken = drawn({ ...TINY, numRegisters: 1 });
+    vi.spyOn(broken.adapter, 'stateDict').mockImplementation(() => {
+      throw new Error('ENOSPC'); // after the encoder's file
+    });
+    expect(() => exportEncoder(broken, 'hf', folder)).toThrow(RunError);
     expect(contents()).toEqual(before);
+    expect(readdirSync(folder)).toEqual(visible()); // nothing half written stays
   });
 
   it("is not written among other files, such as a run's or another program's weights", () => {

@@ -53,7 +53,7 @@ const LAYOUTS: Readonly<Record<Exclude<ExportFormat, 'safetensors'>, Layout>> = 
  */
 export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folder: string): string[] {
   const { encoder, adapter, config } = loaded;
-  const unfinished = join(folder, `.export-${process.pid}.partial`);
+  const unfinished = join(folder, '.export.partial');
   if (format === 'safetensors') {
     const names = [BACKBONE, 'config.json'];
     const stale = staleFiles(folder, names, weightsOf(loaded));
@@ -91,6 +91,7 @@ function finished(
   { names, stale }: { readonly names: readonly string[]; readonly stale: readonly string[] },
   write: () => void,
 ): string[] {
+  discard(unfinished); // of an export that was killed
   try {
     makeFolder(unfinished);
     scope(write);

@@ -53,7 +53,7 @@ export function removeStale(paths: readonly string[]): void {
 /**
  * Moves the files of a finished export from a folder in the same place to where they belong. A configuration is the last to come and
  * the first to go: weights never stand beside one that is not theirs.
- * @throws RunError naming the one that cannot be moved
+ * @throws RunError naming the folder when one of them cannot be moved
  */
 export function publish(from: string, folder: string, names: readonly string[]): string[] {
   try {

@@ -68,11 +68,8 @@ function vitModel({ tensors, report }: LoadedWeights, { numHeads }: ImportChoice
   return { ...shape, numHeads: headsOf(report, shape.widthDim, numHeads), positionResize };
 }
 
-/** What every vision transformer has, and no other network: told before any size is taken from it. */
-const VIT_RANKS = {
-  ...{ 'patch_embed.proj.weight': 4, cls_token: 3, pos_embed: 3, 'blocks.0.norm1.weight': 1 },
-  ...{ 'blocks.0.attn.qkv.weight': 2, 'norm.weight': 1 },
-};
+/** Ranks of the tensors that sizes are taken from: a network that lacks one is told before any is. */
+const VIT_RANKS = { 'patch_embed.proj.weight': 4, pos_embed: 3, 'blocks.0.attn.qkv.weight': 2 };
 
 function requireVit(tensors: LoadedWeights['tensors'], { path, format }: WeightsReport): void {
   const missing = Object.entries(VIT_RANKS).flatMap(([name, rank]) => (tensors.get(name)?.rank === rank ? [] : [name]));

@@ -1,18 +1,17 @@
 /** An encoder that starts from a file's weights. */
-import { scope, type Tensor } from '@halfway/torch';
+import { scope } from '@halfway/torch';
 import { ConfigError, DataError } from '../errors.js';
 import type { Encoder } from '../models/encoder.js';
 import { Resnet18 } from '../models/resnet.js';
 import { Vit } from '../models/vit.js';
 import { type EncoderDiff, fitWeights } from './fitWeights.js';
-import { foldPixels, hasOtherPixels } from './foldPixels.js';
 import { formatNamed } from './formats.js';
 import type { LoadedWeights, WeightsReport } from './loadWeights.js';
 import { headsOf, misfitError } from './misfitError.js';
 
 /**
  * Copies weights into an encoder, fitting what can be fitted: positions of another grid, a first convolution of another number of
- * channels, no LayerScale where the encoder has one; in a vision transformer, images that are normalised otherwise. Mask token and registers that the file lacks stay as they were drawn.
+ * channels, no LayerScale where the encoder has one. Mask token and registers that the file lacks stay as they were drawn.
  *
  * Throws, before anything is copied, ConfigError for an encoder of another kind, and DataError, with the settings that would fit, when
  * the encoder would not compute what the file's does: by its tensors, or by what is told beside the file.
@@ -23,7 +22,7 @@ export function initEncoder(encoder: Encoder, weights: LoadedWeights): EncoderDi
   const taker = ofKind(encoder, report);
   if (taker instanceof Vit) requireGelu(weights);
   return scope(() => {
-    const fitted = fitWeights(taker, taker instanceof Vit ? forOwnPixels(weights) : tensors);
+    const fitted = fitWeights(taker, tensors);
     const diff = fitted.map(({ name, standing, note }) => ({ name, standing, note }));
     const hasOtherHeads = taker instanceof Vit && (report.told?.numHeads ?? headsOf(taker)) !== headsOf(taker);
     if (hasOtherHeads || diff.some(({ standing }) => standing === 'unfit')) throw misfitError(taker, weights, diff);
@@ -33,16 +32,6 @@ export function initEncoder(encoder: Encoder, weights: LoadedWeights): EncoderDi
     );
     return diff;
   });
-}
-
-/** The tensors of a vision transformer, for images that are normalised as ours. */
-function forOwnPixels({ tensors, report: { told } }: LoadedWeights): ReadonlyMap<string, Tensor> {
-  const [weightName, biasName] = ['patch_embed.proj.weight', 'patch_embed.proj.bias'];
-  const [weight, bias] = [tensors.get(weightName), tensors.get(biasName)];
-  const isFolded = told?.pixels !== undefined && hasOtherPixels(told.pixels);
-  if (!isFolded || weight?.rank !== 4 || weight.shape[1] !== 3 || bias === undefined) return tensors;
-  const folded = foldPixels(weight, bias, told.pixels);
-  return new Map([...tensors, [weightName, folded.weight], [biasName, folded.bias]]);
 }
 
 const KINDS = {

@@ -1,5 +1,6 @@
 /** Weights of a published encoder, or of one of ours, under our names. */
 import { OutOfMemoryError, scope, type Tensor } from '@halfway/torch';
+import { foldPixels, hasOtherPixels } from './foldPixels.js';
 import type { FormatName } from './formatNames.js';
 import type { WeightFormat } from './formats.js';
 import { type Fail, failIn } from './pth/fail.js';
@@ -20,10 +21,12 @@ export interface WeightsReport {
   readonly skipped: readonly string[];
   /** What a configuration beside the file tells, where there is one of these weights. */
   readonly told?: ToldBeside;
+  /** Whether the patch embedding was made one for our pixels, since what is told are others. */
+  readonly hasFoldedPixels: boolean;
 }
 
 export interface LoadedWeights {
-  /** By our names (those of DINOv2, models/vit.ts, or of torchvision, models/resnet.ts), in the file's dtypes, on the CPU; they may share memory. */
+  /** By our names (those of DINOv2, models/vit.ts, or of torchvision, models/resnet.ts), in the file's dtypes (a folded patch embedding in f32), on the CPU; they may share memory. */
   readonly tensors: Map<string, Tensor>;
   readonly report: WeightsReport;
 }
@@ -51,7 +54,11 @@ export async function loadWeights(path: string, choice: WeightChoice = {}): Prom
     });
     const leftOut = names.filter((name) => !isOwn(name));
     const told = toldOf(path, tensors);
-    const report = { path, format: format.name, prefix, leftOut, skipped: file.skipped, ...(told && { told }) };
+    const report = {
+      ...{ path, format: format.name, prefix, leftOut, skipped: file.skipped },
+      ...(told && { told }),
+      hasFoldedPixels: told?.pixels !== undefined && hasOtherPixels(told.pixels) && foldPixels(tensors, told.pixels),
+    };
     return { tensors, report };
   } finally {
     file.close();

@@ -93,8 +93,8 @@ export interface EvalReport {
   };
   readonly tasks: TaskReports;
   readonly baseline?: TaskReports; // the untrained encoder of the same shape
-  readonly seconds: number;
-  /** Where the time went: rendering, encoding and each task, baseline included. */
+  readonly seconds: number; // of the last evaluation, where several came together in one file
+  /** Where its time went: rendering, encoding and each task, baseline included. */
   readonly timings: Readonly<Record<string, number>>; // seconds
 }
 

@@ -18,7 +18,7 @@ export interface RunManifest {
   readonly parameters: number;
   readonly engine: EngineFingerprint;
   readonly data: DataFingerprint;
-  readonly configSha256: string; // of config.yaml as the run wrote it
+  readonly configSha256?: string; // of config.yaml as the run wrote it; runs that began before it was noted have none
   readonly message?: string; // why it failed or stopped
 }
 

@@ -1,5 +1,5 @@
 /** One process a run folder: a lock file that names its owner. A lock whose owner is gone is taken over. */
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { RunError } from '../errors.js';
@@ -42,7 +42,8 @@ function takeOver(path: string, own: Owner, runDir: string): void {
   const tooLate = (): RunError => new RunError(`run: ${runDir} was locked by another process just now; try again`);
   if (!tryCreate(guard, own)) {
     const other = readOwner(guard);
-    const isLeft = other === undefined ? isOlderThan(guard, WRITTEN_WITHIN_MS) : !isAlive(other);
+    const isCutOff = other === undefined && existsSync(guard) && isOlderThan(guard, WRITTEN_WITHIN_MS);
+    const isLeft = isCutOff || (other !== undefined && !isAlive(other));
     if (isLeft) rmSync(guard, { force: true });
     throw tooLate();
   }

@@ -1,5 +1,5 @@
 /** Whole runs on a handful of photos: what is in the folder afterwards, how a run goes on, and how it fails. */
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadSafetensors } from '@halfway/torch/io';
 import sharp from 'sharp';
@@ -152,8 +152,13 @@ describe('pretrain', () => {
     await expect(resumed({ config: RunFolder.open(options.out).config() })).rejects.toThrow(
       `--resume: ${path} must be as the run wrote it, got one that was edited since; put it back, or start a new run with --recipe ${path}`,
     );
+    rmSync(path);
+    await expect(resumed({})).rejects.toThrow(`${path}: must be readable YAML, got ENOENT`);
     writeFileSync(path, text);
+    const { configSha256, ...older } = manifestIn(options.out); // of a run that began before it was noted
+    RunFolder.open(options.out).writeManifest(older);
     await resumed({});
+    expect(manifestIn(options.out).configSha256).toBe(configSha256);
     await expect(pretrain({ ...options, resume: true, out: newOut() })).rejects.toThrow('must be the folder of a run');
   });
 

@@ -45,8 +45,9 @@ export async function pretrainOn(pool: DecodePool, options: PretrainOptions): Pr
   try {
     const previous = options.resume === true ? folder.manifest() : undefined;
     if (previous !== undefined) {
+      const saved = folder.config(); // first, since it says where the file is gone, or broken
       requireUnedited(previous, folder);
-      requireResumable(previous, folder.config(), config, source);
+      requireResumable(previous, saved, config, source);
     }
     if (previous?.status === 'finished') return summaryOf(folder, config, previous);
     removePartialCheckpoints(out);

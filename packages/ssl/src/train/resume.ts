@@ -9,7 +9,7 @@ import type { RunFolder } from '../run/runFolder.js';
 
 /** Throws RunError when config.yaml is not what the run wrote: with other settings it would not go on, but become another one. */
 export function requireUnedited({ configSha256 }: RunManifest, folder: RunFolder): void {
-  if (folder.configSha256() === configSha256) return;
+  if (configSha256 === undefined || folder.configSha256() === configSha256) return;
   const path = join(folder.path, 'config.yaml');
   throw new RunError(
     `--resume: ${path} must be as the run wrote it, got one that was edited since; ` +

@@ -32,7 +32,10 @@ export interface Transformation {
   canvasPx(sizePx: number): number;
   /** One image's theta, P numbers: planned, no pixel involved. */
   sample(draw: UniformDraw): Float32Array;
-  /** The parameter a fraction t of the way along the path, [B, P]; at(theta, 1) is theta; at(theta, 0) is the identity, but of a blur from its least sigma, which that is. */
+  /**
+   * The parameter a fraction t of the way along the path, [B, P]; at(theta, 1) is theta, at(theta, 0) the identity (of a blur whose
+   * path begins at its least sigma: that sigma).
+   */
   at(theta: Tensor, t: number): Tensor;
   /**
    * g_theta(images), differentiable in images (and in theta where the formula is). With `outputPx` S only the central

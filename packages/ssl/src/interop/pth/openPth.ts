@@ -146,7 +146,9 @@ function readTensors(
       return values.asStrided(shape, strides, offset);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return fail(`a tensor of shape [${shape.join(', ')}] must be a view of its storage, got: ${reason}`);
+      return fail(
+        `a tensor of shape [${shape.join(', ')}] must be a view of its storage, got: ${reason}; the file is damaged`,
+      );
     }
   });
 }

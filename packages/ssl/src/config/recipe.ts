@@ -5,11 +5,9 @@ import { parse, stringify } from 'yaml';
 import { ConfigError } from '../errors.js';
 import { nearestName } from './nearestName.js';
 import { parseConfig } from './parse.js';
-import { type Config, configSchema } from './schema.js';
+import { requireRead } from './readSettings.js';
+import type { Config } from './schema.js';
 import { applySettings } from './settings.js';
-
-/** Each has a section of its own. */
-const OBJECTIVES: ReadonlySet<string> = new Set(configSchema.shape.objective.unwrap().options);
 
 const RECIPES = fileURLToPath(new URL('../../recipes', import.meta.url));
 
@@ -24,21 +22,6 @@ export function loadRecipe(nameOrFile: string, settings: readonly string[] = [])
   requireOwnSize(config, settings);
   requireRead(config, settings);
   return config;
-}
-
-/** A setting that nothing reads is somebody's mistake; a recipe's may be left behind by a setting of what it is for. */
-function requireRead({ objective, model, recon }: Config, settings: readonly string[]): void {
-  for (const setting of settings) {
-    const key = setting.split('=')[0] ?? '';
-    const [section = ''] = key.split('.');
-    const fail = (reader: string, there: string): never => {
-      throw new ConfigError(`--set ${key}: is read by ${reader} only, got ${there}; leave it out, or set both`, key);
-    };
-    if (OBJECTIVES.has(section) && section !== objective) fail(`objective ${section}`, `objective ${objective}`);
-    if (key.startsWith('model.resnet') && model.kind !== 'resnet18') fail('model.kind resnet18', model.kind);
-    const isOfTask = section === 'decoder' || (section === 'recon' && key !== 'recon.target');
-    if (isOfTask && key.includes('.') && recon.target === 'none') fail('a task', 'recon.target none');
-  }
 }
 
 /** A setting of a width that a named size overrides is somebody's mistake; a recipe's may be left behind by a setting of the size. */

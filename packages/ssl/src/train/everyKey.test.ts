@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { leafKeys } from '../config/randomConfig.case.js';
+import { requireRead } from '../config/readSettings.js';
 import type { Config } from '../config/schema.js';
 import { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch } from '../data/device.js';
@@ -201,6 +202,79 @@ const TWO_STEPS: readonly [key: string, value: string, ...settings: string[]][] 
   ['train.threads', '2'],
 ];
 
+const RESNET = ['model.kind=resnet18', 'model.imagePx=32'];
+const HEAD_OUTPUT = [...IBOT, 'recon.target=rotation', 'split.location=head_output'];
+const THETA = ['recon.of=theta', 'recon.regressor=[8]'];
+
+/** Key, another value, and settings under which nothing reads it: asking for it is an error, since two steps are the same without. */
+const READ_BY_NOTHING: readonly [key: string, value: string, ...settings: string[]][] = [
+  ['simclr.temperature', '0.5'],
+  ['dinov2.koleoWeight', '2', ...DINO],
+  ['ibot.patchPrototypes', '5', ...IBOT],
+  ['dinov2.patchPrototypes', '5', ...DINOV2],
+  ['dinov2.patchBottleneckDim', '3', ...DINOV2],
+  ['dinov2.centerMomentum', '0.5', ...DINOV2, 'dinov2.targets=sinkhorn'],
+  ['model.resnet.stem', 'small'],
+  ...['size=tiny', 'widthDim=16', 'depth=2', 'numHeads=1', 'ffn=swiglu', 'mlpRatio=2', 'patch=8', 'numRegisters=1']
+    .concat('layerScale=0.1', 'dropPathRate=0.5', 'dropPathSchedule=uniform', 'dropPathForm=batch_subset')
+    .concat('init=dinov2', 'positionResize=size')
+    .map((setting): [string, string, ...string[]] => {
+      const [key = '', value = ''] = setting.split('=');
+      return [`model.${key}`, value, ...RESNET];
+    }),
+  ['optim.layerDecay', '0.5', ...RESNET],
+  ['optim.patchEmbedLrMult', '0.2', ...RESNET],
+  ['train.checkpointActivations', 'true', ...RESNET],
+  ['split.dim', '10', 'split.location=backbone'],
+  ['split.dim', '10', ...HEAD_OUTPUT],
+  ['split.equiFirst', 'true', ...HEAD_OUTPUT],
+  ['split.clsEqui', 'broadcast', 'recon.target=none'],
+  ['decoder.lrMult', '2', 'recon.target=none'],
+  ['recon.lambda', '3', 'recon.target=none'],
+  ['decoder.channels', '16', ...THETA],
+  ['decoder.lrMult', '2', ...THETA],
+  ['recon.intermediates', '1', ...THETA],
+  ['recon.includeFinal', 'true', ...THETA],
+  ['recon.maskOutside', 'true', ...THETA],
+  ['recon.reduction', 'sum_pixels', ...THETA],
+  ['recon.space', 'rgb01', ...THETA],
+  ['recon.concat', 'token', ...THETA],
+  ['recon.regressor', '[8, 8]'],
+  ['recon.attentionHeads', '2'],
+  ['transform.rotationDeg', '20', 'recon.target=none'],
+  ['transform.prob', '0', 'recon.target=none'],
+  ['transform.rotationDeg', '20', 'recon.target=translation'],
+  ['transform.translatePx', '30'],
+  ['transform.translateUnit', 'px', 'recon.target=blur'],
+  ['transform.color.hue', '0.3'],
+  ['transform.blurSigmaPx', '[1, 4]', 'recon.target=color'],
+  ['transform.blurPath', 'from_min'],
+  ['transform.se2Path', 'geodesic'],
+  ['transform.interpolation', 'bicubic', 'recon.target=color'],
+  ['recon.fill', 'content', 'recon.target=blur'],
+  ['recon.maskOutside', 'true', 'recon.target=blur'],
+  ['sie.fill', 'content', ...SIE, 'sie.target=color'],
+  ...['jitterProb=0', 'brightness=0.8', 'contrast=0.8', 'saturation=0.8', 'hue=0.5', 'grayProb=1', 'blurProb=[1, 1]']
+    .concat('blurSigmaPx=[40, 60]', 'blurKernelPx=223', 'solarizeProb=[1, 1]')
+    .map((setting): [string, string, ...string[]] => {
+      const [key = '', value = ''] = setting.split('=');
+      return [`augment.${key}`, value, 'augment.preset=rot'];
+    }),
+  ['augment.local.blurProb', '1', ...LOCALS, 'augment.preset=rot'],
+  ['augment.local.solarizeProb', '1', ...LOCALS, 'augment.preset=rot'],
+  ['augment.local.count', '2'],
+  ['augment.local.cropPx', '4', ...DINO],
+  ['augment.local.cropScale', '[0.1, 0.2]', ...DINO],
+  ['init.lrMult', '0.5'],
+  ['init.headWarmupFraction', '0.5'],
+  ['init.key', 'student'],
+  ['optim.betas', '[0.5, 0.6]', 'optim.algorithm=lars'],
+  ['optim.momentum', '0.5'],
+  ['optim.clipOver', 'parameter'],
+  ['optim.freezeLastLayerFraction', '1'],
+  ['optim.freezeLastLayerBy', 'zero_lr'],
+];
+
 /** Keys that a run reads beside its steps. */
 const OF_A_RUN = [
   ...['train.logEvery', 'train.checkpointEvery', 'train.keepCheckpoints', 'train.imagesEvery'],
@@ -225,6 +299,16 @@ const OF_AN_EXPORT = ['eval.weights'];
 
 function config(settings: readonly string[]): Config {
   return tinyConfig('train.steps=4', 'optim.warmupFraction=0', ...settings);
+}
+
+/** Whether a key may be set under these settings, of which it is one. */
+function isAccepted(key: string, settings: readonly string[]): boolean {
+  try {
+    requireRead(config(settings), [key]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What a run's first two steps are: crops, engine, schedule, terms, and every number after them. */
@@ -306,24 +390,38 @@ function watched<T extends object>(tree: T, prefix: string, read: Set<string>): 
 }
 
 describe('every key', { timeout: 240_000 }, () => {
+  const known = new Map<string, string>();
+  const before = (settings: readonly string[]): string => {
+    const name = settings.join(' ');
+    const steps = known.get(name) ?? twoSteps(settings);
+    known.set(name, steps);
+    return steps;
+  };
+
   it('of the schema is in one of these tests', () => {
     const keys = [...TWO_STEPS.map(([key]) => key), ...OF_A_RUN, ...OF_AN_EVALUATION, ...OF_A_START, ...OF_AN_EXPORT];
     expect(keys.sort()).toEqual(leafKeys().sort());
   });
 
   it('of the network, the views and the schedule changes the first two steps', () => {
-    const known = new Map<string, string>();
-    const before = (settings: readonly string[]): string => {
-      const name = settings.join(' ');
-      const steps = known.get(name) ?? twoSteps(settings);
-      known.set(name, steps);
-      return steps;
-    };
     expect(twoSteps([])).toBe(before([])); // else a difference would prove nothing
     const without = TWO_STEPS.filter(
       ([key, value, ...settings]) => twoSteps([...settings, `${key}=${value}`]) === before(settings),
     );
     expect(without.map(([key]) => key)).toEqual([]);
+  });
+
+  it('may be asked for where it changes something, and not where nothing reads it', () => {
+    const refused = TWO_STEPS.filter(([key, value, ...settings]) => !isAccepted(key, [...settings, `${key}=${value}`]));
+    expect(refused.map(([key]) => key)).toEqual([]);
+    const asked = READ_BY_NOTHING.filter(([key, value, ...settings]) =>
+      isAccepted(key, [...settings, `${key}=${value}`]),
+    );
+    expect(asked.map(([key]) => key)).toEqual([]);
+    const changing = READ_BY_NOTHING.filter(
+      ([key, value, ...settings]) => twoSteps([...settings, `${key}=${value}`]) !== before(settings),
+    );
+    expect(changing.map(([key]) => key)).toEqual([]);
   });
 
   it('of the loop, of reading photos and of evaluation is read by a run of two steps and its evaluation', async () => {

@@ -61,13 +61,13 @@ describe('parseConfig', () => {
       [
         { model: { imagePx: 36, patch: 8 } },
         'model.imagePx',
-        'must be a multiple of the patch, 8 px, got 36; use 32 or 40',
+        'must be a multiple of the patch, 8 px, got 36 px; use 32 or 40',
       ],
-      [{ model: { imagePx: 4, patch: 8 } }, 'model.imagePx', 'must be a multiple of the patch, 8 px, got 4; use 8'],
+      [{ model: { imagePx: 4, patch: 8 } }, 'model.imagePx', 'must be a multiple of the patch, 8 px, got 4 px; use 8'],
       [
         { model: { kind: 'resnet18', imagePx: 40 } },
         'model.imagePx',
-        'must be a multiple of the patch, 32 px, got 40; use 32 or 64',
+        'must be a multiple of the patch, 32 px, got 40 px; use 32 or 64',
       ],
       [
         { recon: { target: 'blur', intermediates: 0 } },
@@ -79,16 +79,16 @@ describe('parseConfig', () => {
         'recon.attentionHeads',
         'must divide split.equivariantDim 256, got 7; use 4 or 8',
       ],
-      [{ split: { dim: 64 } }, 'split.equivariantDim', 'must be below split.dim 64, got 256; use 32'],
+      [{ split: { dim: 64 } }, 'split.equivariantDim', 'must lie between 0 and 63, got 256 of 64 features; use 32'],
       [
         { model: { size: 'tiny' }, split: { location: 'backbone' } },
         'split.equivariantDim',
-        "must be below the encoder's width 192, got 256; use 96",
+        'must lie between 0 and 191, got 256 of 192 features; use 96',
       ],
       [
         { recon: { target: 'blur' }, split: { equivariantDim: 0 } },
         'split.equivariantDim',
-        'must be at least 1 for a task to read, got 0; use 256',
+        'must lie between 1 and 511, got 0 of 512 features; use 256',
       ],
       [
         { objective: 'dinov2', dinov2: { koleoGroup: 24 }, train: { batch: 64 } },
@@ -105,7 +105,7 @@ describe('parseConfig', () => {
       [
         { recon: { target: 'rotation' }, decoder: { channels: 60 } },
         'decoder.channels',
-        'must be a multiple of 8, got 60; use 64',
+        'must be a multiple of 8, got 60; use 56 or 64',
       ],
       [{ optim: { lr: 1e-4, minLr: 1e-3 } }, 'optim.minLr', 'must not exceed optim.lr 0.0001, got 0.001; lower it'],
       [

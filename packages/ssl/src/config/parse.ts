@@ -1,6 +1,6 @@
 /**
- * From what a user wrote to a complete, checked configuration. Rules that span several keys are here where every objective has them; what
- * one objective, task or encoder cannot be is said where it is made.
+ * From what a user wrote to a complete, checked configuration. What objective, task and encoder cannot be together is found here, before
+ * photos are looked for; what only they know, such as the sizes of their views, is said where they are made.
  */
 import { z } from 'zod';
 import { ConfigError } from '../errors.js';
@@ -8,7 +8,9 @@ import { VIT_SIZES } from './encoderSizes.js';
 import { nearestName } from './nearestName.js';
 import { patchPx } from './patchPx.js';
 import { peakLr } from './peakLr.js';
+import { expectDecoderChannels, expectDivisor, expectMultiple, expectSplit } from './shapeRules.js';
 import { splitDims } from './splitDims.js';
+import { transformationOf } from './transformationOf.js';
 import { configSchema, type Config } from './schema.js';
 
 type Tree = Record<string, unknown>;
@@ -28,7 +30,12 @@ export function parseConfig(tree: unknown, where: string): Config {
   const parsed = configSchema.safeParse(tree ?? {});
   if (!parsed.success) throw issueError(parsed.error.issues[0], tree, where);
   const config = withNamedSize(parsed.data);
-  checkAcrossKeys(config, where);
+  try {
+    checkAcrossKeys(config);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${where}: ${error.message}`, error.path);
+    throw error;
+  }
   return config;
 }
 
@@ -78,72 +85,39 @@ function ruleOf(issue: z.core.$ZodIssue): string {
   }
 }
 
-function checkAcrossKeys(config: Config, where: string): void {
-  const { model, split, recon, decoder, transform, augment, optim, train } = config;
+/** Rules that span keys. */
+function checkAcrossKeys(config: Config): void {
+  const { model, split, recon, decoder, transform, augment, optim, train, dinov2 } = config;
   const fail = (key: string, rule: string): never => {
-    throw new ConfigError(`${where}: ${key}: ${rule}`, key);
+    throw new ConfigError(`${key}: ${rule}`, key);
   };
-  const patch = patchPx(model);
-  if (model.imagePx % patch !== 0) {
-    const below = Math.floor(model.imagePx / patch) * patch;
-    const nearest = below === 0 ? `${patch}` : `${below} or ${below + patch}`;
-    fail('model.imagePx', `must be a multiple of the patch, ${patch} px, got ${model.imagePx}; use ${nearest}`);
+  expectMultiple('model.imagePx', model.imagePx, patchPx(model));
+  if (model.kind === 'vit') expectDivisor('model.numHeads', model.numHeads, 'model.widthDim', model.widthDim);
+  const hasTask = recon.target !== 'none';
+  const { featureDim } = splitDims(config);
+  if (split.location !== 'head_output') expectSplit(featureDim, split.equivariantDim, hasTask ? 1 : 0);
+  else if (hasTask && split.equivariantDim === 0) {
+    fail('split.equivariantDim', `must be at least 1 for a task to read, got 0; use ${featureDim}`);
   }
-  const { featureDim, invariantDim } = splitDims({ model, split });
-  if (invariantDim < 1) {
-    const width = split.location === 'adapter' ? 'split.dim' : "the encoder's width";
-    fail(
-      'split.equivariantDim',
-      `must be below ${width} ${featureDim}, got ${split.equivariantDim}; use ${Math.ceil(featureDim / 2)}`,
-    );
+  if (hasTask && recon.of === 'images') {
+    expectDecoderChannels(decoder.channels);
+    if (recon.intermediates === 0 && !recon.includeFinal) {
+      fail('recon.intermediates', 'must be at least 1 without recon.includeFinal, got 0; set one of them');
+    }
+    if (recon.concat === 'cross_attention') {
+      expectDivisor('recon.attentionHeads', recon.attentionHeads, 'split.equivariantDim', split.equivariantDim);
+    }
   }
-  if (recon.target !== 'none' && split.equivariantDim === 0) {
-    fail('split.equivariantDim', `must be at least 1 for a task to read, got 0; use ${Math.ceil(featureDim / 2)}`);
-  }
-  if (model.kind === 'vit' && model.size === 'custom' && model.widthDim % model.numHeads !== 0) {
-    fail(
-      'model.numHeads',
-      `must divide model.widthDim ${model.widthDim}, got ${model.numHeads}; ${divisorAdvice(model.widthDim, model.numHeads)}`,
-    );
-  }
-  const reconstructs = recon.target !== 'none' && recon.of === 'images';
-  if (reconstructs && decoder.channels % 8 !== 0) {
-    fail(
-      'decoder.channels',
-      `must be a multiple of 8, got ${decoder.channels}; use ${Math.ceil(decoder.channels / 8) * 8}`,
-    );
-  }
-  if (reconstructs && recon.intermediates === 0 && !recon.includeFinal) {
-    fail('recon.intermediates', 'must be at least 1 without recon.includeFinal, got 0; set one of them');
-  }
-  const { attentionHeads } = recon;
-  if (reconstructs && recon.concat === 'cross_attention' && split.equivariantDim % attentionHeads !== 0) {
-    fail(
-      'recon.attentionHeads',
-      `must divide split.equivariantDim ${split.equivariantDim}, got ${attentionHeads}; ${divisorAdvice(split.equivariantDim, attentionHeads)}`,
-    );
-  }
-  if (recon.target !== 'none' && transform.stage === 'after_crop' && augment.preset !== 'all') {
+  if (transformationOf(config) !== 'none' && transform.stage === 'after_crop' && augment.preset !== 'all') {
     fail('transform.stage', `after_crop is after_photometric where augment.preset is ${augment.preset}; leave it out`);
   }
-  const { koleoGroup } = config.dinov2;
-  if (config.objective === 'dinov2' && koleoGroup > 0 && train.batch % koleoGroup !== 0) {
-    fail(
-      'dinov2.koleoGroup',
-      `must divide train.batch ${train.batch}, got ${koleoGroup}; ${divisorAdvice(train.batch, koleoGroup)}`,
-    );
+  if (config.objective === 'dinov2' && dinov2.koleoGroup > 0) {
+    expectDivisor('dinov2.koleoGroup', dinov2.koleoGroup, 'train.batch', train.batch);
   }
   if (optim.minLr > peakLr(config)) {
     const scaled = optim.lrScaling === 'none' ? 'optim.lr' : `what optim.lrScaling makes of optim.lr ${optim.lr},`;
     fail('optim.minLr', `must not exceed ${scaled} ${peakLr(config)}, got ${optim.minLr}; lower it`);
   }
-}
-
-/** The divisors of a width that are next to a number of heads. */
-function divisorAdvice(width: number, near: number): string {
-  const divisors = Array.from({ length: width }, (_, i) => i + 1).filter((heads) => width % heads === 0);
-  const next = [divisors.findLast((heads) => heads < near), divisors.find((heads) => heads > near)];
-  return `use ${next.filter((heads) => heads !== undefined).join(' or ')}`;
 }
 
 /** Names of the schema's keys under a path. */

@@ -6,6 +6,7 @@
  */
 import { ConfigError } from '../errors.js';
 import { type Config, configSchema } from './schema.js';
+import { transformationOf } from './transformationOf.js';
 
 /** Keys that are not always read. */
 interface Reader {
@@ -19,12 +20,6 @@ interface Reader {
 
 const OBJECTIVES = configSchema.shape.objective.unwrap().options;
 const PHOTOMETRIC = '(local\\.)?(jitterProb|brightness|contrast|saturation|hue|grayProb|blur\\w+|solarizeProb)';
-
-/** The transformation that a second view goes through; a task's is also that of SIE under it. */
-function transformationOf({ objective, sie, recon }: Config): string {
-  if (recon.target !== 'none') return recon.target;
-  return objective === 'sie' ? sie.target : 'none';
-}
 
 function isGeometric(config: Config): boolean {
   return ['rotation', 'translation', 'se2', 'all'].includes(transformationOf(config));

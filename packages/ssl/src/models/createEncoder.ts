@@ -10,7 +10,7 @@ import { Vit, vitConfig } from './vit.js';
 /**
  * The encoder of a configuration, untrained.
  * @param maskToken whether it can hide patches: `forward` takes a mask then
- * Throws ConfigError for shapes that cannot be, and for an encoder that cannot hide patches where it has to.
+ * @throws ConfigError for shapes that cannot be, and for an encoder that cannot hide patches where it has to
  */
 export function createEncoder(
   model: Config['model'],

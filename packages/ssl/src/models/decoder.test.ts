@@ -1,6 +1,6 @@
 import * as torch from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
-import { createDecoder } from './decoder.js';
+import { Decoder } from './decoder.js';
 import type { DecoderConfig } from './decoder.js';
 import { evalContext, expectClose, Fixture, loadWeights, present, relativeError } from './fixture.case.js';
 import { createFusion } from './fusion.js';
@@ -45,7 +45,7 @@ describe('decoder', () => {
     '%s: image and gradients equal those of an independent PyTorch module',
     (name, config) => {
       torch.scope(() => {
-        const decoder = createDecoder(config, torch.generator(0));
+        const decoder = new Decoder(config, torch.generator(0));
         loadWeights(decoder, fixture.below(`${name}/w/`));
         const [first, second] = [fixture.leaf(`${name}/x/first`), fixture.leaf(`${name}/x/second`)];
         const image = decoder.forward(join(first, second, config), evalContext());
@@ -73,7 +73,7 @@ describe('decoder', () => {
       const rng = torch.generator(0);
       const sizes = { channels: 128, equivariantDim: 32, gridPatches, patchPx, sizePx: gridPatches * patchPx };
       const images = Array.from({ length: 8 }, () => {
-        const decoder = createDecoder({ ...GRID, ...sizes, kind }, rng);
+        const decoder = new Decoder({ ...GRID, ...sizes, kind }, rng);
         return decoder.forward(torch.randn([16, gridPatches ** 2, 64], { generator: rng }), evalContext());
       });
       const scale = torch.stack(images).pow(2).mean().sqrt().item();
@@ -85,7 +85,7 @@ describe('decoder', () => {
 
   it('bfloat16 gives float32 images within 3 %', () => {
     torch.scope(() => {
-      const decoder = createDecoder(present(CASES.token_grid_8), torch.generator(0));
+      const decoder = new Decoder(present(CASES.token_grid_8), torch.generator(0));
       loadWeights(decoder, fixture.below('token_grid_8/w/'));
       const joined = join(fixture.get('token_grid_8/x/first'), fixture.get('token_grid_8/x/second'), GRID);
       const image = decoder.forward(joined, evalContext('bfloat16'));
@@ -108,7 +108,7 @@ describe('decoder', () => {
     torch.scope(() => {
       const gridPatches = sizePx / patchPx;
       for (const kind of ['token_grid', 'global', 'conv_upsample'] as const) {
-        const decoder = createDecoder({ ...GRID, kind, gridPatches, patchPx, sizePx }, torch.generator(0));
+        const decoder = new Decoder({ ...GRID, kind, gridPatches, patchPx, sizePx }, torch.generator(0));
         const image = torch.noGrad(() => decoder.forward(torch.ones([1, gridPatches ** 2, 6]), evalContext()));
         expect(image.shape).toEqual([1, 3, sizePx, sizePx]);
       }
@@ -121,7 +121,7 @@ describe('decoder', () => {
   ])('224 px, patch 16, C0 256, %i equivariant features: %i parameters', (equivariantDim, expected) => {
     torch.scope(() => {
       const config = { ...GRID, channels: 256, equivariantDim, gridPatches: 14, patchPx: 16, sizePx: 224 };
-      expect(createDecoder(config, torch.generator(0)).numParameters()).toBe(expected);
+      expect(new Decoder(config, torch.generator(0)).numParameters()).toBe(expected);
     });
   });
 
@@ -129,7 +129,7 @@ describe('decoder', () => {
     torch.scope(() => {
       for (const concat of ['feature', 'token', 'cross_attention'] as const) {
         const config = { ...GRID, activation: 'gelu', concat } as const;
-        const decoder = createDecoder(config, torch.generator(0));
+        const decoder = new Decoder(config, torch.generator(0));
         const features = (seed: number): torch.Tensor => torch.randn([1, 9, 3], { generator: torch.generator(seed) });
         const [a, b, c] = [features(1), features(2), features(3)];
         const image = (x: torch.Tensor, y: torch.Tensor): torch.Tensor =>
@@ -141,7 +141,7 @@ describe('decoder', () => {
   });
 
   it('names channel counts that fit', () => {
-    expect(() => createDecoder({ ...GRID, channels: 20 }, torch.generator(0))).toThrow(
+    expect(() => new Decoder({ ...GRID, channels: 20 }, torch.generator(0))).toThrow(
       'decoder.channels: must be a multiple of 8, got 20; use 16 or 24',
     );
   });

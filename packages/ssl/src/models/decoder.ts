@@ -12,7 +12,7 @@ import * as torch from '@halfway/torch';
 import { Conv2d, ConvTranspose2d, init, Linear, Module } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
-import { ConfigError } from '../errors.js';
+import { expectDecoderChannels } from '../config/shapeRules.js';
 import { zip } from '../pairs.js';
 
 export interface DecoderConfig {
@@ -26,47 +26,25 @@ export interface DecoderConfig {
   readonly sizePx: number; // S
 }
 
-/** Joined features of both views (models/fusion.ts), in the compute dtype, to an image f32 [B, 3, S, S], contiguous. */
-export interface Decoder extends Module {
-  forward(joined: Tensor, ctx: ForwardContext): Tensor;
-}
-
-/** The decoder of a configuration; the one switch over kinds. Throws ConfigError when C0 is no multiple of 8. */
-export function createDecoder(config: DecoderConfig, rng: Generator): Decoder {
-  if (config.channels % 8 !== 0) {
-    const below = Math.max(8, Math.floor(config.channels / 8) * 8);
-    throw new ConfigError(
-      `decoder.channels: must be a multiple of 8, got ${config.channels}; use ${below} or ${below + 8}`,
-      'decoder.channels',
-    );
-  }
-  switch (config.kind) {
-    case 'token_grid':
-    case 'conv_upsample':
-      return new GridDecoder(config, rng);
-    case 'global':
-      return new GlobalDecoder(config, rng);
-    default:
-      return config.kind satisfies never;
-  }
-}
-
-/** Features of one joined token. */
-function inputDim({ concat, equivariantDim }: DecoderConfig): number {
-  return concat === 'feature' ? 2 * equivariantDim : equivariantDim;
-}
+/** Maps of `global` begin with this side: 7 * 2^4 = 112, then a resize. */
+export const GLOBAL_SIDE = 7;
 
 /** What one of the four convolutions does to the side of its map. */
 type Stage = 'flat' | 'transposed' | 'nearest';
 
-/** Four stages that grow the side by P (at most 16): the last log2(P) of them double it, the first keep it. */
-function stagesOf(kind: DecoderConfig['kind'], patchPx: number): Stage[] {
-  const doublings = kind === 'global' ? 4 : Math.min(4, Math.ceil(Math.log2(patchPx)));
+/** How many of the four stages, the last ones, double the side of the map. */
+export function numDoublings(kind: DecoderConfig['kind'], patchPx: number): number {
+  return kind === 'global' ? 4 : Math.min(4, Math.ceil(Math.log2(patchPx)));
+}
+
+/** Four stages that grow the side by P (at most 16). */
+function stagesOf({ kind, patchPx }: DecoderConfig): Stage[] {
+  const doublings = numDoublings(kind, patchPx);
   const double: Stage = kind === 'conv_upsample' ? 'nearest' : 'transposed';
   return Array.from({ length: 4 }, (_, i) => (i >= 4 - doublings ? double : 'flat'));
 }
 
-/** The four convolutions, held by both kinds of decoder under the name `convs`. */
+/** The four convolutions. */
 function createConvs(stages: readonly Stage[], channels: number, rng: Generator): (Conv2d | ConvTranspose2d)[] {
   const plan = [channels, channels / 2, channels / 4, channels / 8, 3];
   return zip(stages, zip(plan.slice(0, -1), plan.slice(1))).map(([stage, [from, to]], i) => {
@@ -97,76 +75,62 @@ function keepScale<T extends Linear | Conv2d | ConvTranspose2d>(
   return layer;
 }
 
-/** The convolutions in turn, then f32, then a bilinear resize where the stages do not end at S. */
-function paint(
-  map: Tensor,
-  convs: readonly (Conv2d | ConvTranspose2d)[],
-  stages: readonly Stage[],
-  { activation, sizePx }: DecoderConfig,
-  ctx: ForwardContext,
-): Tensor {
-  let x = map; // [B, C0, side, side]
-  for (const [i, [conv, stage]] of zip(convs, stages).entries()) {
-    if (i > 0) x = activation === 'relu' ? x.relu() : x.gelu();
-    if (stage === 'nearest') x = doubleNearest(x);
-    x = conv.forward(x, ctx);
-  }
-  // Contiguous before the loss: mixed memory formats would cost more there than this copy.
-  const image = x.contiguous().to('float32'); // [B, 3, side, side]
-  return image.shape[2] === sizePx ? image : image.upsampleBilinear2d([sizePx, sizePx], false);
-}
-
 /** [B, C, side, side] to [B, C, 2 side, 2 side], every pixel four times. */
 function doubleNearest(map: Tensor): Tensor {
   const [, , height = 0, width = 0] = map.shape;
   return map.upsampleNearest2d([2 * height, 2 * width]);
 }
 
-/** Linear per token -> grid of tokens -> convolutions. With `token`, one linear map serves both views' tokens. */
-class GridDecoder extends Module implements Decoder {
+/**
+ * `token_grid` and `conv_upsample`: linear per token -> grid of tokens -> convolutions; with `token`, one linear map serves both views'
+ * tokens. `global`: mean over tokens -> linear -> 7 x 7 map -> 112 x 112 -> resize, with no pairing of tokens between the two crops.
+ */
+export class Decoder extends Module {
   readonly linear: Linear;
   readonly convs: (Conv2d | ConvTranspose2d)[];
   readonly config: DecoderConfig;
   readonly stages: readonly Stage[];
 
+  /** Throws ConfigError when C0 is no multiple of 8. */
   constructor(config: DecoderConfig, rng: Generator) {
     super();
-    const { concat, channels } = config;
+    const { channels, concat, equivariantDim } = config;
+    expectDecoderChannels(channels);
     this.config = config;
-    this.stages = stagesOf(config.kind, config.patchPx);
-    const inDim = inputDim(config);
-    const outDim = concat === 'token' ? channels / 2 : channels; // `token`: half from each view, stacked to C0
-    this.linear = keepScale(new Linear(inDim, outDim, rng), inDim, 1, rng);
+    this.stages = stagesOf(config);
+    const inDim = concat === 'feature' ? 2 * equivariantDim : equivariantDim;
+    this.linear = keepScale(new Linear(inDim, linearDim(config), rng), inDim, 1, rng);
     this.convs = createConvs(this.stages, channels, rng);
   }
 
+  /** Joined features of both views (models/fusion.ts), in the compute dtype, to an image f32 [B, 3, S, S], contiguous. */
   forward(joined: Tensor, ctx: ForwardContext): Tensor {
-    const { gridPatches, channels, concat } = this.config;
+    const { activation, sizePx } = this.config;
+    let x = this.#map(joined, ctx); // [B, C0, side, side]
+    for (const [i, [conv, stage]] of zip(this.convs, this.stages).entries()) {
+      if (i > 0) x = activation === 'relu' ? x.relu() : x.gelu();
+      if (stage === 'nearest') x = doubleNearest(x);
+      x = conv.forward(x, ctx);
+    }
+    // Contiguous before the loss: mixed memory formats would cost more there than this copy.
+    const image = x.contiguous().to('float32'); // [B, 3, side, side]
+    return image.shape[2] === sizePx ? image : image.upsampleBilinear2d([sizePx, sizePx], false);
+  }
+
+  /** [B, C0, G, G], of `global` [B, C0, 7, 7]. */
+  #map(joined: Tensor, ctx: ForwardContext): Tensor {
+    const { kind, gridPatches, channels, concat } = this.config;
+    if (kind === 'global') {
+      return this.linear.forward(joined.mean([1]), ctx).reshape([-1, channels, GLOBAL_SIDE, GLOBAL_SIDE]);
+    }
     const linear = this.linear.forward(joined, ctx); // [B, N, C0] or [B, 2N, C0/2]
     const rows = concat === 'token' ? torch.cat(linear.chunk(2, 1), 2) : linear; // [B, N, C0]
-    const map = rows.reshape([-1, gridPatches, gridPatches, channels]).permute([0, 3, 1, 2]); // [B, C0, G, G]
-    return paint(map, this.convs, this.stages, this.config, ctx);
+    return rows.reshape([-1, gridPatches, gridPatches, channels]).permute([0, 3, 1, 2]);
   }
 }
 
-/** Mean over tokens -> linear -> 7 x 7 map -> 112 x 112 -> resize: no pairing of tokens between the two crops. */
-class GlobalDecoder extends Module implements Decoder {
-  readonly linear: Linear;
-  readonly convs: (Conv2d | ConvTranspose2d)[];
-  readonly config: DecoderConfig;
-  readonly stages: readonly Stage[];
-
-  constructor(config: DecoderConfig, rng: Generator) {
-    super();
-    this.config = config;
-    this.stages = stagesOf('global', config.patchPx);
-    const inDim = inputDim(config);
-    this.linear = keepScale(new Linear(inDim, config.channels * 7 * 7, rng), inDim, 1, rng);
-    this.convs = createConvs(this.stages, config.channels, rng);
-  }
-
-  forward(joined: Tensor, ctx: ForwardContext): Tensor {
-    const map = this.linear.forward(joined.mean([1]), ctx).reshape([-1, this.config.channels, 7, 7]);
-    return paint(map, this.convs, this.stages, this.config, ctx);
-  }
+/** Outputs of the linear layer; of `token` half of C0 from each view, stacked. */
+function linearDim({ kind, channels, concat }: DecoderConfig): number {
+  if (kind === 'global') return channels * GLOBAL_SIDE ** 2;
+  return concat === 'token' ? channels / 2 : channels;
 }

@@ -8,7 +8,7 @@ import * as torch from '@halfway/torch';
 
 /**
  * Spread of the directions of the features: mean over d of the standard deviation over the batch of L2-normalised
- * features, times sqrt(d). f32 [] in [0, 1]: 1 when directions fill the sphere evenly, 0 when all images have the same one.
+ * features, times sqrt(d). f32 []: about 1 when directions fill the sphere evenly, 0 when all images have the same one.
  * Source: SimSiam (Chen and He 2021), section 4.1.
  * @param features [B, d], B at least 2
  */
@@ -23,7 +23,7 @@ export function featureStd(features: Tensor): Tensor {
 
 /**
  * exp of the entropy of the normalised singular values of the centred features: how many directions they use.
- * f32 [] in [1, M - 1] (centring takes one when B <= d), and 0 when all rows are equal.
+ * f32 [] in [1, M], at most B - 1 (centring takes one), and 0 when all rows are equal.
  * Source: Roy and Vetterli 2007, "The effective rank".
  * @param features [B, d], B at least 2
  */

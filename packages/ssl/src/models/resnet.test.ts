@@ -146,7 +146,7 @@ describe('resnet18', () => {
 
   it('names what it cannot take', () => {
     expect(() => new Resnet18({ ...SMALL, imagePx: 20 }, torch.generator(0))).toThrow(
-      "model.imagePx: an image's side must be a multiple of the patch, got 20 px and patch 8 px; use 16 or 24 px",
+      'model.imagePx: must be a multiple of the patch, 8 px, got 20 px; use 16 or 24',
     );
     torch.scope(() => {
       const net = new Resnet18(SMALL, torch.generator(0));

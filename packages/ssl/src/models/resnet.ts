@@ -14,7 +14,8 @@ import { RESNET18_WIDTH_DIM } from '../config/encoderSizes.js';
 import type { Config } from '../config/schema.js';
 import { type EncoderContext, runLayers } from './checkpointTape.js';
 import type { Encoder, Tokens } from './encoder.js';
-import { expectMultiple, gridOf } from './imageSize.js';
+import { expectMultiple } from '../config/shapeRules.js';
+import { gridOf } from './imageSize.js';
 
 type Options = Config['model']['resnet'];
 

@@ -168,7 +168,7 @@ describe('vit', () => {
 
   it('names the nearest sizes when the patch does not divide the image', () => {
     expect(() => build({ ...SMALL, imagePx: 30, patchPx: 8 })).toThrow(
-      "model.imagePx: an image's side must be a multiple of the patch, got 30 px and patch 8 px; use 24 or 32 px",
+      'model.imagePx: must be a multiple of the patch, 8 px, got 30 px; use 24 or 32',
     );
     expect(() => build({ ...SMALL, imagePx: 6, patchPx: 8 })).toThrow('use 8 px');
     torch.scope(() => {
@@ -182,7 +182,7 @@ describe('vit', () => {
 
   it('names width and heads that do not fit', () => {
     expect(() => build({ ...SMALL, widthDim: 10, numHeads: 3 })).toThrow(
-      'model.numHeads: width must be a multiple of the heads, got width 10 and 3 heads',
+      'model.numHeads: must divide model.widthDim 10, got 3; use 2 or 5',
     );
   });
 });

@@ -11,12 +11,12 @@ import * as torch from '@halfway/torch';
 import { init, LayerNorm, Module, Parameter } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
 import { VIT_SIZES } from '../config/encoderSizes.js';
+import { expectDivisor, expectMultiple } from '../config/shapeRules.js';
 import type { Config } from '../config/schema.js';
-import { ConfigError } from '../errors.js';
 import { Block, NORM_EPS } from './block.js';
 import { type EncoderContext, runLayers } from './checkpointTape.js';
 import type { Encoder, Tokens } from './encoder.js';
-import { expectMultiple, gridOf } from './imageSize.js';
+import { gridOf } from './imageSize.js';
 import { PatchEmbed } from './patchEmbed.js';
 import { resizePositions } from './positionEmbedding.js';
 
@@ -53,13 +53,7 @@ export class Vit extends Module implements Encoder {
     super();
     const { widthDim, depth, numRegisters } = config;
     expectMultiple('model.imagePx', config.imagePx, config.patchPx);
-    if (widthDim % config.numHeads !== 0) {
-      throw new ConfigError(
-        `model.numHeads: width must be a multiple of the heads, got width ${widthDim} and ${config.numHeads} heads; ` +
-          `change model.widthDim or model.numHeads`,
-        'model.numHeads',
-      );
-    }
+    expectDivisor('model.numHeads', config.numHeads, 'model.widthDim', widthDim);
     this.widthDim = widthDim;
     this.patchPx = config.patchPx;
     this.gridPatches = config.imagePx / config.patchPx;

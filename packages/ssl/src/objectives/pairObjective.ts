@@ -5,7 +5,6 @@
  * B images, N patches, D features of a part.
  */
 import type { Tensor } from '@halfway/torch';
-import * as torch from '@halfway/torch';
 import type { ForwardContext, Module } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch, ViewRequest } from '../data/batch.js';
@@ -72,7 +71,7 @@ export function pairObjective(
     },
 
     inspect(batch, _state, ctx) {
-      const features = torch.noGrad(() => encode(batch, ctx));
+      const features = encode(batch, ctx);
       return { figures: {}, features, columns: batch.views.map(({ name, images }) => ({ title: name, images })) };
     },
   };

@@ -61,7 +61,7 @@ export function pairFeatures(
     case 'student':
       return pairOf(ofStudent(0, 2));
     case 'student_v2_only': {
-      const z1 = torch.noGrad(() => ofStudent(0, 1)).map(detached);
+      const z1 = torch.noGrad(() => ofStudent(0, 1).map(detached)); // an equivariant part may be made when it is read
       return pairOf([...z1, ...ofStudent(1, 2)]);
     }
     case 'teacher_v1': {

@@ -5,7 +5,6 @@
  * and no knowledge of which base it is.
  */
 import type { Tensor } from '@halfway/torch';
-import * as torch from '@halfway/torch';
 import { Module } from '@halfway/torch/nn';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { DeviceBatch } from '../data/batch.js';
@@ -41,7 +40,7 @@ export interface PairTask {
   ): Inspection;
 }
 
-/** lambda of a task, which rises linearly from 0 over the first `warmupFraction` of the run, and whose features it reads. */
+/** lambda of a task, which rises in equal parts, lambda / W at the first step, over the first `warmupFraction` (W steps) of the run; and whose features it reads. */
 export interface TaskOptions extends PairSource {
   readonly lambda: number;
   readonly warmupFraction: number;
@@ -78,11 +77,9 @@ export function withTask(base: Objective, task: PairTask, options: TaskOptions):
     },
 
     inspect(batch, state, ctx) {
-      return torch.noGrad(() => {
-        const seen = taskBatch(batch, options);
-        const inspection = base.inspect(seen, state, ctx);
-        return task.inspect(inspection, pairFeatures(base, inspection, seen, ctx, options), batch, ctx);
-      });
+      const seen = taskBatch(batch, options);
+      const inspection = base.inspect(seen, state, ctx);
+      return task.inspect(inspection, pairFeatures(base, inspection, seen, ctx, options), batch, ctx);
     },
   };
 }

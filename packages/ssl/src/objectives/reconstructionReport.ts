@@ -72,11 +72,12 @@ function withOtherImages(tokens: SplitTokens): SplitTokens {
  * The least error of any predictor that knows u but not theta, 1/K sum_k E Var_theta(g_{theta_k}(u)): a decoder below it
  * has read theta. Estimated without bias from pairs of independent draws, Var = E |g_a(u) - g_b(u)|^2 / 2, where b is
  * another image's theta. With content fill u is known on its own square only, so that pixels which g_b takes from
- * outside it are left out. With `transform.stage: after_crop` the states are photometric views of g_{theta_k}(u), which g does not give
+ * outside it are left out; with `maskOutside` those that either takes from outside, so that it is near that least error where a pixel
+ * counts in some of the states. With `transform.stage: after_crop` the states are photometric views of g_{theta_k}(u), which g does not give
  * again from that of u exactly: the figure is then near that least error, not a bound.
  */
 function blindError(batch: DeviceBatch, targets: Targets, options: ReconstructionOptions): Tensor {
-  const { transformation, fill, space, patchPx, reduction, intermediates } = options;
+  const { transformation, fill, maskOutside, space, patchPx, reduction, intermediates } = options;
   const { path } = pathOf(batch);
   const [, channels = 3, sidePx = 0] = path.start.shape;
   const others = targets.wanted.map((_, k) =>
@@ -84,10 +85,22 @@ function blindError(batch: DeviceBatch, targets: Targets, options: Reconstructio
   ); // [B, P]
   const images = others.map((theta) => transformation.apply(path.start, theta, fill === 'content' ? 'zeros' : fill));
   const blind = images.map((image) => toTargetSpace(image, space, patchPx));
-  if (!transformation.geometric || fill !== 'content') return reconstructionTerm(blind, targets, options).div(2);
-  const known = others.map((theta) => validRegion(transformation, theta, path.start, sidePx));
+  const leavesOut = transformation.geometric && (fill === 'content' || maskOutside);
+  if (!leavesOut) return reconstructionTerm(blind, targets, options).div(2);
+  const known = others.map((theta, k) => {
+    const region = validRegion(transformation, theta, path.start, sidePx);
+    return targets.valid?.[k]?.mul(region) ?? region;
+  });
   const error = reconstructionLoss(blind, targets.wanted, { reduction: 'mean', valid: known }).div(2);
-  return reduction === 'mean' ? error : error.mul(channels * sidePx * sidePx); // as large where nothing is known
+  if (reduction === 'mean') return error;
+  // As large where nothing is known, over the pixels of an image that the term counts.
+  const countedPx =
+    targets.valid &&
+    torch
+      .cat([...targets.valid])
+      .mean()
+      .mul(sidePx * sidePx);
+  return error.mul(channels).mul(countedPx ?? sidePx * sidePx);
 }
 
 /** Mean absolute error in RGB over channels and targets, black - red - yellow - white; white is half a pixel's range. */

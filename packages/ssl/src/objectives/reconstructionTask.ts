@@ -9,8 +9,7 @@ import * as torch from '@halfway/torch';
 import type { ForwardContext } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch } from '../data/batch.js';
-import { createDecoder } from '../models/decoder.js';
-import type { Decoder } from '../models/decoder.js';
+import { Decoder } from '../models/decoder.js';
 import { createFusion } from '../models/fusion.js';
 import type { Fusion } from '../models/fusion.js';
 import { pairOf } from '../pairs.js';
@@ -56,7 +55,7 @@ export function createTask(options: ReconstructionOptions, rng: Generator): Reco
   return {
     options,
     fusion: createFusion(options, rng),
-    decoders: Array.from({ length: numTargets }, () => createDecoder(config, rng)),
+    decoders: Array.from({ length: numTargets }, () => new Decoder(config, rng)),
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
+import { expectSplit } from '../config/shapeRules.js';
 import { splitDims } from '../config/splitDims.js';
 import { ConfigError } from '../errors.js';
 import type { AdaptedTokens } from '../models/adapter.js';
@@ -73,14 +74,4 @@ export function expectTokenSplit(config: Pick<Config, 'model' | 'split'>, smalle
     );
   }
   expectSplit(splitDims(config).featureDim, equivariantDim, smallest);
-}
-
-/** Throws ConfigError unless the invariant part holds a feature, and the equivariant part at least `smallest`. */
-export function expectSplit(featureDim: number, equivariantDim: number, smallest: 0 | 1 = 0): void {
-  if (equivariantDim >= smallest && equivariantDim < featureDim) return;
-  throw new ConfigError(
-    `split.equivariantDim: must lie between ${smallest} and ${featureDim - 1}, got ${equivariantDim} of ${featureDim} features; ` +
-      `use ${Math.max(1, Math.floor(featureDim / 2))}`,
-    'split.equivariantDim',
-  );
 }

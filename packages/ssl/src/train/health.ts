@@ -2,6 +2,7 @@
  * Is the training healthy? Cheap figures at every log, and alarms that say what to change. Feature figures are those of
  * the first view's pooled invariant features.
  */
+import * as torch from '@halfway/torch';
 import { scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { splitDims } from '../config/splitDims.js';
@@ -37,14 +38,17 @@ export interface HealthFigures {
 
 /** Health of pooled features f32 [B, D]; one read. */
 export function healthFigures(pooled: Tensor): HealthFigures {
-  return scope(() => ({ featureStd: featureStd(pooled).item(), effectiveRank: effectiveRank(pooled).item() }));
+  return scope(() => {
+    const [std = NaN, rank = NaN] = torch.stack([featureStd(pooled), effectiveRank(pooled)]).toArray() as number[];
+    return { featureStd: std, effectiveRank: rank };
+  });
 }
 
-/** What a person should hear, once a run: the kind makes it one alarm whatever its numbers are. */
+/** What an alarm is of: the kind makes it one whatever its numbers are. */
 type AlarmKind =
   'collapse' | 'rank' | 'dataWait' | 'ignoresFirstView' | 'uniformTargets' | 'onePrototype' | `${string}OverUninformed`;
 
-/** What a person should hear about a run; each kind of alarm at most once. */
+/** What a person should hear about a run; each kind of alarm at most once until the run is stopped. */
 export class Alarms {
   readonly #raised = new Set<AlarmKind>();
 

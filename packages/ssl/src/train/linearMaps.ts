@@ -7,6 +7,7 @@
 import type { Module } from '@halfway/torch/nn';
 import { patchPx } from '../config/patchPx.js';
 import type { Config } from '../config/schema.js';
+import { GLOBAL_SIDE, numDoublings } from '../models/decoder.js';
 import { vitConfig } from '../models/vit.js';
 
 /** A linear map, with what one photo makes of it. */
@@ -133,10 +134,10 @@ function resnetScales(name: string, { stem, variant }: Config['model']['resnet']
   return layer === 'conv1' ? [before, between] : [between, after];
 }
 
-/** A decoder's map begins with the side G (`global`: 7), and the last of its four stages double it (models/decoder.ts). */
+/** A decoder's map begins with the side G (`global`: its own), and the last of its four stages double it. */
 function decoderPositions(stage: number, grid: number, { model, decoder: { kind } }: Sections): Positions {
-  const firstSide = kind === 'global' ? 7 : grid;
-  const doublings = kind === 'global' ? 4 : Math.min(4, Math.ceil(Math.log2(patchPx(model))));
+  const firstSide = kind === 'global' ? GLOBAL_SIDE : grid;
+  const doublings = numDoublings(kind, patchPx(model));
   const sideAfter = (stages: number): number => firstSide * 2 ** Math.max(0, stages - (4 - doublings));
   const [before, after] = [sideAfter(stage), sideAfter(stage + 1)];
   return { read: (kind === 'conv_upsample' ? after : before) ** 2, written: after ** 2 };

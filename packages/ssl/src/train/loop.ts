@@ -7,12 +7,11 @@ import { imagesPerStep } from '../config/peakLr.js';
 import type { Config } from '../config/schema.js';
 import type { DeviceBatch } from '../data/batch.js';
 import type { HostBatch } from '../data/feed.js';
-import type { StepParams } from '../objectives/objective.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { UnloggedSteps } from '../run/checkpoint.js';
 import { healthFigures } from './health.js';
 import { Meter, type BatchTimes } from './meter.js';
-import { stepParams } from './schedule.js';
+import { stepParams, type StepParams } from './schedule.js';
 import type { TrainState } from './state.js';
 import { StepClock } from './stepClock.js';
 import { backward, update, type BatchOutput, type StepOutput } from './step.js';
@@ -48,8 +47,8 @@ export async function trainLoop(state: TrainState, parts: LoopParts): Promise<nu
   let paceFromMs = 0;
   for (let step = startStep; step < steps; step++) {
     const params = stepParams(step, config, state.objective);
-    const batches: SeenBatch[] = [];
-    while (batches.length < params.numBatches) batches.push(see(await nextBatch(), state, params, parts));
+    const batches: FinishedBatch[] = [];
+    while (batches.length < params.numBatches) batches.push(runBatch(await nextBatch(), state, params, parts));
     scope(() => {
       const output = update(state, batches, params);
       meter.add(step + 1, output.scalars, batches);
@@ -90,10 +89,10 @@ function encoderRate({ encoderLr }: StepParams, { init }: Config): { readonly lr
 }
 
 /** A batch that has added its gradients, and what it took to get. */
-type SeenBatch = BatchOutput & BatchTimes;
+type FinishedBatch = BatchOutput & BatchTimes;
 
 /** Pixels to gradients; the memory of the pixels goes back. The tensors are in no scope. */
-function see(host: HostBatch, state: TrainState, params: StepParams, { toDevice }: LoopParts): SeenBatch {
+function runBatch(host: HostBatch, state: TrainState, params: StepParams, { toDevice }: LoopParts): FinishedBatch {
   const { waitMs, indices } = host;
   const output = scope(() => {
     const batch = toDevice(host);
@@ -103,7 +102,7 @@ function see(host: HostBatch, state: TrainState, params: StepParams, { toDevice 
   return { ...output, waitMs, indices };
 }
 
-function dispose({ scalars, objectiveState, pooled }: SeenBatch): void {
+function dispose({ scalars, objectiveState, pooled }: FinishedBatch): void {
   for (const tensor of [...Object.values(scalars), ...Object.values(objectiveState), pooled]) tensor.dispose();
 }
 

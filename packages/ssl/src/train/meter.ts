@@ -1,14 +1,14 @@
 /**
- * Gathers the scalars of steps on the device and reads them once per log interval: the only device-to-host copy of the
- * loop. Knows no objective: it takes what it is given.
+ * Gathers the scalars of steps on the device and reads them once per log interval, which is with the health figures
+ * (health.ts) all that the loop copies from the device. Knows no objective: it takes what it is given.
  */
 import * as torch from '@halfway/torch';
 import { keep, type Tensor } from '@halfway/torch';
-import type { StepParams } from '../objectives/objective.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import type { UnloggedSteps } from '../run/checkpoint.js';
 import { DivergedError } from './divergedError.js';
 import type { StepClock } from './stepClock.js';
+import type { StepParams } from './schedule.js';
 
 interface StepRecord {
   readonly step: number;

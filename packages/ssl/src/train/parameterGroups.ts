@@ -2,7 +2,7 @@
 import type { Module, Parameter } from '@halfway/torch/nn';
 import type { ParameterGroup } from '@halfway/torch/optim';
 import type { Config } from '../config/schema.js';
-import type { StepParams } from '../objectives/objective.js';
+import type { StepParams } from './schedule.js';
 
 /** A group, and which of a step's learning rates it follows. */
 export interface TrainedGroup extends ParameterGroup {

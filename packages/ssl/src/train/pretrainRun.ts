@@ -2,7 +2,6 @@
  * A pretraining run from its configuration to its exported backbone: everything that can be wrong is found before the
  * first step, everything that was done is in the run folder.
  */
-import * as torch from '@halfway/torch';
 import { imagesPerStep } from '../config/peakLr.js';
 import type { Config } from '../config/schema.js';
 import type { DecodePool } from '../data/decode/decodePool.js';
@@ -10,16 +9,14 @@ import { deviceBatch, type DeviceOptions } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
 import { fileBytes, notReadText, photoText, type Source } from '../data/sources/source.js';
-import { DataError, RunError } from '../errors.js';
+import { RunError } from '../errors.js';
 import { type StartWeights, startWeights } from '../interop/startWeights.js';
 import type { RunEvent } from '../protocol/events.js';
-import { type FeatureFigure, INIT_VERSION, type NoFigure } from '../protocol/init.js';
 import type { MetricRow } from '../protocol/metrics.js';
 import { RUN_VERSION, type EngineFingerprint, type PretrainSummary, type RunManifest } from '../protocol/run.js';
 import { readLatestCheckpoint, removePartialCheckpoints, writeCheckpoint } from '../run/checkpoint.js';
 import type { Checkpoint, UnloggedSteps } from '../run/checkpoint.js';
 import { exportBackbone } from '../run/exportBackbone.js';
-import { disposeNetwork, frozenCopy } from '../run/loadEncoder.js';
 import { lockRun } from '../run/lock.js';
 import { RunFolder } from '../run/runFolder.js';
 import { headerText, paceText } from './describe.js';
@@ -28,9 +25,10 @@ import { FixedPhotos } from './fixedPhotos.js';
 import { Alarms } from './health.js';
 import { InterruptedError } from './interruptedError.js';
 import { trainLoop } from './loop.js';
-import type { FeatureJudge, PretrainOptions, PretrainProgress } from './pretrainOptions.js';
+import type { PretrainOptions, PretrainProgress } from './pretrainOptions.js';
 import { requireResumable, requireUnedited } from './resume.js';
-import { figureText, startFigureText, startFrom, verdictText } from './start.js';
+import { figureText, startFigureText, startFrom } from './start.js';
+import { StartReport } from './startReport.js';
 import { checkpointTensors, createTrainState, restoreTrainState, type TrainState } from './state.js';
 import { summarize } from './summary.js';
 
@@ -130,7 +128,8 @@ class PretrainRun {
       const notRead = notReadText(this.#source);
       const text = [header, notRead, this.#startText].filter((part) => part !== undefined).join('\n');
       this.#progress({ kind: 'header', text });
-      const before = await this.#measureStart();
+      const report = new StartReport(this.#options, this.#folder, this.#state.model);
+      const before = this.#startStep === 0 ? await report.begin() : undefined;
       const feed = this.#startFeed();
       photos.tryLook(this.#state);
       this.#writeManifest({});
@@ -139,7 +138,7 @@ class PretrainRun {
       if (this.#startStep === 0) this.#event('start', `starts, ${left}`);
       else this.#event('resume', `goes on, ${left}`);
       if (before !== undefined) this.#event('figure', startFigureText(before));
-      return await this.#end(await this.#train(photos, feed));
+      return await this.#end(await this.#train(photos, feed), report);
     } catch (error) {
       if (this.#hasBegun && !(error instanceof InterruptedError)) this.#noteFailure(error);
       throw error;
@@ -160,49 +159,6 @@ class PretrainRun {
     const text = startFrom(this.#state.objective, start, this.#config.model);
     for (const tensor of start.tensors.values()) tensor.dispose();
     return text;
-  }
-
-  /** What the features of the weights that the run starts from are worth, kept with the run: when it goes on, their file may be gone. */
-  async #measureStart(): Promise<FeatureFigure | NoFigure | undefined> {
-    const { judge } = this.#options;
-    const { file, sha256 } = this.#config.init;
-    if (judge === undefined || file === undefined || sha256 === undefined || this.#startStep > 0) return undefined;
-    const before = await this.#measure(judge);
-    if (before.kind !== 'none') {
-      this.#folder.writeInitReport({ version: INIT_VERSION, weights: { file, sha256 }, before });
-    }
-    return before;
-  }
-
-  /** Whether the run made better features than those it started from. */
-  async #measureEnd(): Promise<void> {
-    const { judge } = this.#options;
-    const report = this.#folder.initReport();
-    if (judge === undefined || report === undefined) return;
-    const after = await this.#measure(judge);
-    if (after.kind === 'none') {
-      throw new DataError(
-        `init: both ends of a run must be measured on the same photos, got none that do at its end: ${after.reason}; ` +
-          'put them back as they were and go on with --resume',
-      );
-    }
-    const change = judge.compare(report.before, after);
-    this.#folder.writeInitReport({
-      ...report,
-      end: { after, ...change, sentence: verdictText(report, after, change) },
-    });
-    this.#event('figure', `${figureText(after)}, after training`);
-  }
-
-  /** What the features that are exported are worth, on the photos of the run. */
-  async #measure(judge: FeatureJudge): Promise<FeatureFigure | NoFigure> {
-    const network = torch.scope(() => frozenCopy(this.#config, this.#state.model.stateDict()));
-    try {
-      for (const module of [network.encoder, network.adapter]) module.to(this.#config.train.device);
-      return await judge.measure(network, this.#options.data);
-    } finally {
-      disposeNetwork(network);
-    }
   }
 
   /** What decides the pixels of a batch, beside the photos. */
@@ -263,7 +219,7 @@ class PretrainRun {
     }
   }
 
-  async #end(finished: number): Promise<PretrainSummary> {
+  async #end(finished: number, report: StartReport): Promise<PretrainSummary> {
     const { steps } = this.#config.train;
     exportBackbone(this.#folder.path, this.#state.model, this.#config);
     if (finished < steps) {
@@ -273,7 +229,8 @@ class PretrainRun {
         `pretrain: stopped at step ${finished} of ${steps}, saved in ${this.#folder.path}; the same command with --resume goes on`,
       );
     }
-    await this.#measureEnd();
+    const after = await report.end();
+    if (after !== undefined) this.#event('figure', `${figureText(after)}, after training`);
     this.#writeManifest({ status: 'finished', step: finished });
     this.#event('finish', 'finished');
     return summaryOf(this.#folder, this.#config, this.#manifest);

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import * as torch from '@halfway/torch';
 import { createObjective } from '../objectives/create.js';
-import type { StepParams } from '../objectives/objective.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { peakLr } from '../config/peakLr.js';
-import { stepParams, warmupCosine, warmupSteps } from './schedule.js';
+import { stepParams, warmupCosine, warmupSteps, type StepParams } from './schedule.js';
 
 describe('warmupCosine', () => {
   it('has the golden numbers of DINO: base 1, final 0.1, 100 steps, 10 of warm-up', () => {

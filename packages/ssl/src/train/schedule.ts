@@ -1,7 +1,27 @@
 /** The numbers of a step as pure functions of the step. Nothing downstream reads the configuration or a clock. */
 import { peakLr } from '../config/peakLr.js';
 import type { Config } from '../config/schema.js';
-import type { Objective, StepParams } from '../objectives/objective.js';
+import type { Objective, ObjectiveParams } from '../objectives/objective.js';
+
+/** Numbers of one step, computed before it begins. */
+export interface StepParams extends ObjectiveParams {
+  readonly step: number;
+  readonly lr: number;
+  /** That of the heads' last layers; 0 while they are held still. */
+  readonly lastLayerLr: number;
+  /** That of the encoder, where it started from weights; 0 while it is held still. */
+  readonly encoderLr: number;
+  /** The last layers' gradients are dropped: the optimizer's state of them does not move either. */
+  readonly dropsLastLayerGradient: boolean;
+  readonly weightDecay: number;
+  readonly clipNorm: number; // 0: no clip
+  /** Batches of the step, the mean of whose gradients it takes. */
+  readonly numBatches: number;
+  /** Weight of each term; a term without an entry is an internal error. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** m in teacher = m teacher + (1 - m) student after the step; 1 without a teacher. */
+  readonly teacherMomentum: number;
+}
 
 /**
  * Linear from 0 to `base` over `warmupSteps`, then cosine to `final`:

@@ -129,6 +129,7 @@ export function restoreTrainState(state: TrainState, { model, optimizer, rngStat
   const carried = [...optimizer]
     .filter(isCarried)
     .map(([name, tensor]) => [name.slice(OBJECTIVE_PREFIX.length), tensor]);
+  for (const tensor of Object.values(state.objectiveState)) tensor.dispose();
   state.objectiveState = onDevice(Object.fromEntries(carried) as ObjectiveState, state.device);
   generatorOf(state).setState(rngState);
   for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();

@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 import type { DeviceBatch } from '../data/batch.js';
 import { linearWithTask } from '../objectives/linearBase.case.js';
 import { randomBatch, stepParams } from '../objectives/objective.case.js';
-import type { Objective, ObjectiveOutput, StepParams } from '../objectives/objective.js';
+import type { Objective, ObjectiveOutput } from '../objectives/objective.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { checkpointTensors, createTrainState, type TrainState } from './state.js';
-import { trainStep } from './step.js';
+import { trainStep } from './trainStep.case.js';
+import type { StepParams } from './schedule.js';
 
 /** A training state around the made-up objective of objectives/linearBase.case.ts, whose output can be changed. */
 function stateOf(

@@ -6,9 +6,10 @@ import * as torch from '@halfway/torch';
 import type { Tensor } from '@halfway/torch';
 import { allFinite, clipGradNorm, updateEma } from '@halfway/torch/optim';
 import type { DeviceBatch } from '../data/batch.js';
-import type { ObjectiveState, StepParams } from '../objectives/objective.js';
+import type { ObjectiveState } from '../objectives/objective.js';
 import { entryOf } from '../pairs.js';
 import type { TrainState } from './state.js';
+import type { StepParams } from './schedule.js';
 
 /** Tensors that a batch comes to, detached; they belong to the caller's scope. */
 export interface BatchOutput {
@@ -25,14 +26,6 @@ export interface StepOutput {
   /** Means over the step's batches of their scalars, `gradNorm`, `finite` (1 or 0). */
   readonly scalars: Readonly<Record<string, Tensor>>;
   readonly objectiveState: ObjectiveState;
-}
-
-/** A step of one batch, all of it at once; the loop waits for the next batch between the parts. */
-export function trainStep(state: TrainState, batch: DeviceBatch, params: StepParams): BatchOutput & StepOutput {
-  return torch.scope(() => {
-    const output = backward(state, batch, params);
-    return { ...output, ...update(state, [output], params) };
-  });
 }
 
 /**

@@ -8,7 +8,7 @@ import { createObjective } from '../objectives/create.js';
 import { objectiveBatch } from '../objectives/objective.case.js';
 import { stepParams } from './schedule.js';
 import { createTrainState } from './state.js';
-import { trainStep } from './step.js';
+import { trainStep } from './trainStep.case.js';
 import { type StepCost, stepCost } from './stepCost.js';
 
 function costOf(config: Config, computeDtype: 'float32' | 'bfloat16' = 'float32'): StepCost {
@@ -86,6 +86,22 @@ describe('FLOPs of a step', () => {
     expect(extra('teacher_v1')).toBeCloseTo(1, 9);
     expect(extra('student_v2_only')).toBeCloseTo(1 + 1 / 3, 9); // v1 on the way there only
     expect(of({ masking: 'unmasked' })['head']).toBe(masked['head']);
+  });
+
+  it("a task that reads the head's outputs: those of the views that it learns from, of the others on the way there only", () => {
+    const of = (source: string): Readonly<Record<string, number>> =>
+      costOf(
+        narrow({
+          objective: 'ibot',
+          split: { dim: 64, equivariantDim: 8, location: 'head_output' },
+          recon: { target: 'rotation', source },
+        }),
+      ).flops;
+    const view = 2 * 2 * 17 * (64 * 2048 + 2048 * 2048 + 2048 * 256 + 256 * 8); // of two photos, on the way there
+    const student = of('student');
+    expect(student['head']).toBeCloseTo((of('student_v2_only')['head'] ?? 0) + 2 * view, 0);
+    expect(student['head']).toBeCloseTo((of('teacher_v1')['head'] ?? 0) + 3 * view, 0);
+    expect(of('teacher_v1')['teacher']).toBeCloseTo((student['teacher'] ?? 0) + view, 0);
   });
 
   it('knows every weight of every objective and task', () => {

@@ -47,13 +47,11 @@ export function stepCost(config: Config, objective: Objective, computeDtype: Com
   const { train } = config;
   const seen = seenOf(objective, config);
   const maps = linearMaps(network, seen, config).map((map) => trained(map, config));
-  // v1 by itself, on the way there only.
-  const looked = looksAgain(objective, config) && config.recon.source === 'student_v2_only';
-  const still = looked ? linearMaps(network, { ...seen, grids: seen.grids.slice(0, 1) }, config).filter(isInBody) : [];
+  const still = linearMaps(network, seenStill(seen, objective, config), config).filter(isOfStudent);
   const globals = seen.grids.slice(0, objective.views.filter(({ local }) => local !== true).length);
-  const teacherMaps = teacher
-    ? linearMaps(teacher.network, { ...seen, grids: globals, numViews: globals.length, equivariantTokens: 0 }, config)
-    : [];
+  const ofTeacher = config.recon.source === 'teacher_v1' ? headTokens(globals.slice(0, 1), config) : 0;
+  const seenByTeacher = { ...seen, grids: globals, numViews: globals.length, equivariantTokens: ofTeacher };
+  const teacherMaps = teacher ? linearMaps(teacher.network, seenByTeacher, config) : [];
   const operations = (of: readonly LinearMap[]): number =>
     2 * imagesPerStep(config) * sum(of.map(({ multiplyAdds }) => multiplyAdds));
   const computed = [...maps, ...still];
@@ -82,19 +80,34 @@ function looksAgain(objective: Objective, { recon }: Config): boolean {
 
 /** Views and hidden patches of one photo; a task that wants whole views adds a pass of those that it learns from. */
 function seenOf(objective: Objective, config: Config): Seen {
-  const { model, split, recon, train } = config;
+  const { model, recon, train } = config;
   const { views, planMasks } = objective;
   const grids = views.map(({ sizePx }) => sizePx / patchPx(model));
-  const again = looksAgain(objective, config) ? grids.slice(recon.source === 'student' ? 0 : 1, 2) : [];
+  const read = grids.slice(recon.source === 'student' ? 0 : 1, 2); // that a task learns from
+  const again = looksAgain(objective, config) ? read : [];
   const masks = planMasks?.((image, view) => uniformStream(train.seed, 0, image, view, 'mask'), SAMPLED_PHOTOS) ?? [];
   const hidden = masks.map((cells) => cells?.reduce((total, cell) => total + cell, 0) ?? 0);
-  const isSplitByHead = split.location === 'head_output' && recon.target !== 'none';
   return {
     grids: [...grids, ...again],
     numViews: grids.length,
     maskedPatches: sum(hidden) / SAMPLED_PHOTOS,
-    equivariantTokens: isSplitByHead ? sum(grids.slice(0, 2).map((grid) => grid ** 2 + 1)) : 0,
+    equivariantTokens: headTokens(read, config),
   };
+}
+
+/** What the student makes of v1 on the way there only, for a task that learns from v2 alone. */
+function seenStill({ grids }: Seen, objective: Objective, config: Config): Seen {
+  const read = config.recon.source === 'student_v2_only' ? grids.slice(0, 1) : [];
+  return {
+    grids: looksAgain(objective, config) ? read : [],
+    ...{ numViews: 0, maskedPatches: 0, equivariantTokens: headTokens(read, config) },
+  };
+}
+
+/** Tokens of views of which a task reads outputs of the head. */
+function headTokens(grids: readonly number[], { split, recon }: Config): number {
+  const isSplitByHead = split.location === 'head_output' && recon.target !== 'none';
+  return isSplitByHead ? sum(grids.map((grid) => grid ** 2 + 1)) : 0;
 }
 
 /** A photo's views as they come, normalised, and side by side with others; the states of a path as they come and normalised. */
@@ -164,6 +177,11 @@ function partOf({ name }: LinearMap): string {
 
 function isInBody({ name }: LinearMap): boolean {
   return /^(encoder|adapter)\./.test(name);
+}
+
+/** Not of a task's own network. */
+function isOfStudent({ name }: LinearMap): boolean {
+  return /^(encoder|adapter|head|patch_head)\./.test(name);
 }
 
 function isInBlock({ name }: LinearMap): boolean {

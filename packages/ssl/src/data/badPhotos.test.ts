@@ -39,6 +39,12 @@ describe('bad photos', () => {
     );
   });
 
+  it('are counted among the photos that are asked for', () => {
+    const bad = new BadPhotos(sourceOf(1000), 0.01, { numPhotos: 100 });
+    for (const index of [1, 2]) bad.add(index, 'empty file');
+    expect(() => bad.check()).toThrow(/got 2 of 100 /);
+  });
+
   it('are an error when nothing is left, whatever is allowed', () => {
     const bad = new BadPhotos(sourceOf(1), 1);
     bad.add(0, 'empty file');

@@ -9,13 +9,18 @@ const LISTED = 20;
 export class BadPhotos {
   private readonly source: Source;
   private readonly maxFraction: number;
+  private readonly numPhotos: number;
   private readonly remedy: string;
   private readonly byIndex = new Map<number, BadSample>();
 
-  /** @param remedy what the caller's user can do beside mending the photos; nothing by default */
-  constructor(source: Source, maxFraction: number, remedy = '') {
+  /**
+   * @param numPhotos those that are asked for, of which `maxFraction` may be bad; all of the source by default
+   * @param remedy what the caller's user can do beside mending the photos; nothing by default
+   */
+  constructor(source: Source, maxFraction: number, { numPhotos = source.samples.length, remedy = '' } = {}) {
     this.source = source;
     this.maxFraction = maxFraction;
+    this.numPhotos = numPhotos;
     this.remedy = remedy;
   }
 
@@ -39,9 +44,9 @@ export class BadPhotos {
     return good;
   }
 
-  /** @throws DataError when more than the allowed share of the source is bad, or all of it. */
+  /** @throws DataError when more than the allowed share is bad, or all. */
   check(): void {
-    const total = this.source.samples.length;
+    const total = this.numPhotos;
     const numBad = this.byIndex.size;
     if (numBad <= this.maxFraction * total && numBad < total) return;
     const percent = ((100 * numBad) / total).toFixed(numBad * 100 < total ? 2 : 1);

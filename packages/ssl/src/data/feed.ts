@@ -90,7 +90,7 @@ export class Feed {
     this.options = options;
     this.ring = pool.assign({ request, layout: feedLayout(batch, views), isCached: true });
     this.order = new ShuffledOrder(source.samples.length, seed);
-    this.badPhotos = new BadPhotos(source, config.data.maxBadFraction, REMEDY);
+    this.badPhotos = new BadPhotos(source, config.data.maxBadFraction, { remedy: REMEDY });
     this.freeBanks = Array.from({ length: this.ring.layout.numBanks }, (_, bank) => bank);
     this.nextStep = options.startStep ?? 0;
     this.fillFreeBanks();

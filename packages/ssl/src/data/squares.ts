@@ -10,6 +10,8 @@ export interface SquareOptions {
   readonly config: Pick<Config, 'data'>;
   /** Photos a chunk. */
   readonly batch?: number;
+  /** Photos that are asked for, here and elsewhere: of these `data.maxBadFraction` may be bad; by default as many as there are indices. */
+  readonly numPhotos?: number;
   /** Told once of each photo that is left out because it cannot be read. */
   readonly onBad?: (bad: BadSample) => void;
 }
@@ -28,14 +30,14 @@ const DEFAULT_BATCH = 64;
  * on a PIL image.
  * A photo that cannot be read is left out (never replaced: its label would not fit).
  *
- * @throws DataError when more than `data.maxBadFraction` of the source is bad.
+ * @throws DataError when more than `data.maxBadFraction` of the photos that are asked for are bad, or all of `indices`.
  */
 export async function* renderSquares(
   source: Source,
   indices: readonly number[] | Int32Array,
-  { sizePx, config, batch = DEFAULT_BATCH, onBad }: SquareOptions,
+  { sizePx, config, batch = DEFAULT_BATCH, numPhotos = indices.length, onBad }: SquareOptions,
 ): AsyncGenerator<Squares, void, undefined> {
-  const badPhotos = new BadPhotos(source, config.data.maxBadFraction);
+  const badPhotos = new BadPhotos(source, config.data.maxBadFraction, { numPhotos });
   const numBytes = imageBytes(sizePx);
   const options = { request: { kind: 'square', sizePx }, canvasPx: [sizePx], config: config.data, batch } as const;
   for await (const { ring, bank, good, bad } of decodePass(source, indices, options)) {

@@ -1,12 +1,11 @@
 /** Features of all photos of an evaluation, train and test together: for questions in which nothing is fitted. */
 import { cat, type Tensor } from '@halfway/torch';
-import { configSchema } from '../config/schema.js';
 import type { FeatureKind } from '../protocol/report.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
-import { type EvaluationData, idsOf } from './evaluationData.js';
-import { FeatureCache } from './featureCache.js';
+import { type EvaluationData, type EvaluationPart, idsOf } from './evaluationData.js';
+import { encodePhotos, type EncodedPhotos, encoderBatch, featureFunction } from './features.js';
 import { labelsOf } from './photoClasses.js';
-import { PhotoFeatures } from './photoFeatures.js';
+import { originalView } from './r2/borders.js';
 
 export interface AllFeatures {
   readonly features: Tensor; // f32 [n, D], on the CPU, in no scope
@@ -22,27 +21,36 @@ export async function allFeatures(
   data: EvaluationData,
   kind: FeatureKind,
 ): Promise<AllFeatures> {
-  const features = new PhotoFeatures({
-    ...{ network, data, kind, label: 'all', cache: new FeatureCache(undefined) },
-    transform: configSchema.parse({}).transform,
-    thetasPerImage: 1,
-    onProgress: () => undefined,
-    addSeconds: () => undefined,
-  });
+  const { classNames } = data.train.source;
+  const encoded: (EncodedPhotos & { readonly part: EvaluationPart })[] = [];
   try {
-    const { train, test } = data;
-    const { classNames } = train.source;
-    const encoded = [
-      { part: train, ...(await features.originals(train, 'zeros')) },
-      { part: test, ...(await features.originals(test, 'zeros')) },
-    ];
+    for (const part of [data.train, data.test]) {
+      encoded.push({ part, ...(await encodeSquares(network, data, part, kind)) });
+    }
     return {
-      features: cat(encoded.map(({ features: rows }) => rows)),
+      features: cat(encoded.map(({ features }) => features)),
       // Ids repeat between sources ("0.jpg" in both); the part makes them differ.
       ids: encoded.flatMap(({ part, indices }) => idsOf(part, indices).map((id) => `${part.name}/${id}`)),
       labels: () => Int32Array.from(encoded.flatMap(({ part, indices }) => [...labelsOf(part, indices, classNames)])),
     };
   } finally {
-    features.dispose();
+    for (const { features } of encoded) features.dispose();
   }
+}
+
+function encodeSquares(
+  network: FrozenNetwork,
+  data: EvaluationData,
+  part: EvaluationPart,
+  kind: FeatureKind,
+): Promise<EncodedPhotos> {
+  const { imagePx } = network.config.model;
+  return encodePhotos(
+    data.squares(part, imagePx),
+    part.indices.length,
+    imagePx,
+    (squares) => originalView(squares, imagePx),
+    featureFunction(network, kind),
+    encoderBatch(network.encoder),
+  );
 }

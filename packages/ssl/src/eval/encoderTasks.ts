@@ -5,7 +5,7 @@ import { cat, scope, tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
 import { EVAL_TASKS, type EvalTask, type TaskReports } from '../protocol/report.js';
 import { idsOf, type EvaluationData, type EvaluationPart } from './evaluationData.js';
-import { knn, type LabelledFeatures } from './knn/knn.js';
+import { knn, type LabelledFeatures, neighbourProblem, requireNeighbours } from './knn/knn.js';
 import { linearProbe } from './linear/linear.js';
 import { partitionById, VALIDATION_FRACTION } from './partition.js';
 import { classProblem, labelsOf, requireClasses } from './photoClasses.js';
@@ -27,23 +27,30 @@ export interface EncoderTasksOptions {
 }
 
 /**
- * The tasks that were named, else all that the photos allow; `tell` hears what is left out, and why. Throws DataError where named ones need classes
- * that the photos do not have.
+ * The tasks that were named, else all that the photos allow; `tell` hears what is left out, and why. Throws DataError where named ones need
+ * classes, or neighbours, that the photos do not have.
  */
 export function tasksFor(
   data: EvaluationData,
-  named: readonly EvalTask[] | undefined,
+  { named, knnK }: { readonly named: readonly EvalTask[] | undefined; readonly knnK: number },
   tell: (text: string) => void,
 ): readonly EvalTask[] {
+  const numPhotos = data.train.indices.length;
   const needsClasses = (task: EvalTask): boolean => task === 'knn' || task === 'linear';
   if (named !== undefined) {
     if (named.some(needsClasses)) requireClasses(data);
+    if (named.includes('knn')) requireNeighbours(numPhotos, knnK);
     return named;
   }
-  const problem = classProblem(data);
-  if (problem === undefined) return EVAL_TASKS;
-  tell(`knn and linear are left out: ${problem.rule}`);
-  return EVAL_TASKS.filter((task) => !needsClasses(task));
+  const ofClasses = classProblem(data);
+  if (ofClasses !== undefined) {
+    tell(`knn and linear are left out: ${ofClasses.rule}`);
+    return EVAL_TASKS.filter((task) => !needsClasses(task));
+  }
+  const ofNeighbours = neighbourProblem(numPhotos, knnK);
+  if (ofNeighbours === undefined) return EVAL_TASKS;
+  tell(`knn is left out: ${ofNeighbours}`);
+  return EVAL_TASKS.filter((task) => task !== 'knn');
 }
 
 /** Runs the tasks in a fixed order and leaves the features in `options.features`. */

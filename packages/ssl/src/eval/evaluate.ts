@@ -9,10 +9,11 @@ import { configSchema, type Config } from '../config/schema.js';
 import { notReadText } from '../data/sources/source.js';
 import { ConfigError, RunError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
-import { EVAL_TASKS, REPORT_VERSION, type EvalReport, type EvalTask, type FeatureKind } from '../protocol/report.js';
+import { EVAL_TASKS, REPORT_VERSION } from '../protocol/report.js';
+import type { EvalReport, EvalTask, FeatureKind, TaskReports } from '../protocol/report.js';
 import { requireDevice } from '../requireDevice.js';
 import { writeAtomic } from '../run/files.js';
-import { type FrozenNetwork, loadEncoder } from '../run/loadEncoder.js';
+import { disposeNetwork, type LoadedEncoder, loadEncoder } from '../run/loadEncoder.js';
 import { readVersioned } from '../run/versioned.js';
 import { tasksFor } from './encoderTasks.js';
 import { evaluateEncoder, type EncoderQuestions } from './evaluateEncoder.js';
@@ -66,18 +67,27 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   const start = performance.now();
   if (options.tasks?.length === 0)
     throw new ConfigError(`eval: needs at least one task, got none; name some of ${EVAL_TASKS.join(', ')}`);
-  const r2 = r2Questions(options.r2);
-  const { device = 'cpu', onProgress = () => undefined } = options;
-  requireDevice(device);
+  requireDevice(options.device ?? 'cpu');
+  r2Questions(options.r2);
   // Weights are kept out of the scope; what initialising them leaves behind is not.
   const loaded = scope(() => loadEncoder(options.run, { step: options.step }));
+  try {
+    return await evaluateLoaded(loaded, options, start);
+  } finally {
+    disposeNetwork(loaded);
+  }
+}
+
+async function evaluateLoaded(loaded: LoadedEncoder, options: EvaluateOptions, start: number): Promise<EvalReport> {
+  const { device = 'cpu', onProgress = () => undefined } = options;
   const kind = options.features ?? loaded.config.eval.features;
+  const settings = options.settings?.eval ?? loaded.config.eval;
   const reportPath = reportPathOf(loaded.runDir, kind, options.step);
   if (reportPath !== undefined) requireWritable(reportPath);
   const data = options.photos ?? openPhotos(options, loaded.config);
   requirePhotos(data);
   const tell = (text: string): void => onProgress(text, false);
-  const earlier = reportPath === undefined ? undefined : readEarlier(reportPath, tell);
+  if (reportPath !== undefined) readEarlier(reportPath, tell);
   for (const source of new Set([data.train.source, data.test.source])) {
     const text = notReadText(source);
     if (text !== undefined) tell(`${source.paths.join(', ')}: ${text}`);
@@ -88,17 +98,15 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
     timings[part] = (timings[part] ?? 0) + seconds;
   };
   const questions: EncoderQuestions = {
-    ...{ data, kind, device, questions: r2, onProgress, addSeconds },
-    tasks: tasksFor(data, options.tasks, tell),
+    ...{ data, kind, device, settings, onProgress, addSeconds },
+    questions: r2Questions(options.r2),
+    tasks: tasksFor(data, { named: options.tasks, knnK: settings.knnK }, tell),
     cache: new FeatureCache(cacheFolder(options.run, loaded.runDir), tell),
-    settings: options.settings?.eval ?? loaded.config.eval,
     transform: options.settings?.transform ?? configSchema.parse({}).transform,
   };
   const renderedBefore = data.renderSeconds;
   const { tasks, numReadable } = await evaluateEncoder(loaded, 'trained', questions);
-  const untrained = (): FrozenNetwork => scope(() => loadEncoder(options.run, { random: UNTRAINED_SEED }));
-  const baseline =
-    options.baseline === undefined ? undefined : await evaluateEncoder(untrained(), 'untrained', questions);
+  const baseline = options.baseline === undefined ? undefined : await evaluateUntrained(options.run, questions);
   addSeconds('rendering', data.renderSeconds - renderedBefore);
 
   const report: EvalReport = {
@@ -114,15 +122,29 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
       hash: photosHash(data),
     },
     tasks,
-    ...(baseline === undefined ? {} : { baseline: baseline.tasks }),
+    ...(baseline !== undefined && { baseline }),
     seconds: (performance.now() - start) / 1000,
     timings,
   };
-  if (reportPath !== undefined) {
-    const whole = earlier === undefined ? report : withEarlier(report, earlier);
-    writeAtomic(reportPath, `${JSON.stringify(whole, undefined, 2)}\n`);
-  }
+  if (reportPath !== undefined) writeReport(reportPath, report);
   return report;
+}
+
+/** The same questions to an encoder of the same shape, as it was drawn. */
+async function evaluateUntrained(run: string, questions: EncoderQuestions): Promise<TaskReports> {
+  const untrained = scope(() => loadEncoder(run, { random: UNTRAINED_SEED }));
+  try {
+    return (await evaluateEncoder(untrained, 'untrained', questions)).tasks;
+  } finally {
+    disposeNetwork(untrained);
+  }
+}
+
+/** What is there by now stays beside it: another evaluation may have written meanwhile. */
+function writeReport(path: string, report: EvalReport): void {
+  const earlier = readEarlier(path, () => undefined);
+  const whole = earlier === undefined ? report : withEarlier(report, earlier);
+  writeAtomic(path, `${JSON.stringify(whole, undefined, 2)}\n`);
 }
 
 /** The report that is at the path; one that cannot be read will be replaced, and that is told. */

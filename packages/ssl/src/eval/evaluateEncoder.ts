@@ -1,7 +1,7 @@
 /** One encoder of an evaluation: its features, and every task on them. */
 import type { Config } from '../config/schema.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
-import { disposeNetwork, type FrozenNetwork } from '../run/loadEncoder.js';
+import type { FrozenNetwork } from '../run/loadEncoder.js';
 import { runEncoderTasks, type EncoderTasksOptions } from './encoderTasks.js';
 import type { EvaluationPart } from './evaluationData.js';
 import type { FeatureCache } from './featureCache.js';
@@ -23,7 +23,7 @@ export interface EncoderAnswers {
   readonly numReadable: Readonly<Record<EvaluationPart['name'], number>>;
 }
 
-/** Asks a network, and ends it. Throws ConfigError and DataError for what the user can mend. */
+/** Asks a network, which stays on the device. Throws ConfigError and DataError for what the user can mend. */
 export async function evaluateEncoder(
   network: FrozenNetwork,
   label: 'trained' | 'untrained',
@@ -32,7 +32,7 @@ export async function evaluateEncoder(
   const { device, kind, data, cache, transform, settings, addSeconds, onProgress } = questions;
   for (const module of [network.encoder, network.adapter]) module.to(device);
   const features = new PhotoFeatures({
-    ...{ network, label, kind, data, cache, transform, addSeconds },
+    ...{ network, label, kind, device, data, cache, transform, addSeconds },
     thetasPerImage: settings.r2.anglesPerImage,
     onProgress: (text, isLive) => onProgress(`${label}: ${text}`, isLive),
   });
@@ -41,6 +41,5 @@ export async function evaluateEncoder(
     return { tasks, numReadable: { train: features.numReadable(data.train), test: features.numReadable(data.test) } };
   } finally {
     features.dispose();
-    disposeNetwork(network);
   }
 }

@@ -3,16 +3,17 @@
  * all encoders and kept in memory where they fit.
  */
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import type { Config } from '../config/schema.js';
+import { describeBad } from '../data/badPhotos.js';
 import { renderSquares } from '../data/squares.js';
-import { openSource, realPath } from '../data/sources/openSource.js';
+import { fileStats, locations } from '../data/sources/location.js';
+import { openSource } from '../data/sources/openSource.js';
 import type { BadSample, Source } from '../data/sources/source.js';
 import { DataError } from '../errors.js';
 import type { SquareChunk } from './features.js';
 import { evenSubset, partitionById, TEST_FRACTION } from './partition.js';
 
-/** Renderings of one part at one size that are kept; larger ones are made again for each use. */
+/** Renderings that are kept, of all parts and sizes together; what does not fit is made again for each use. */
 const MEMORY_BYTES = 2 ** 30;
 
 /** Bytes of a chunk of renderings, and photos at most: as many as an encoder batch can take. */
@@ -48,6 +49,7 @@ export class EvaluationData {
   readonly #data: Config['data'];
   readonly #bad = new Map<string, BadSample>();
   readonly #kept = new Map<string, readonly SquareChunk[]>();
+  #keptBytes = 0;
 
   /** @throws DataError where a source cannot be opened, or a photo is in both parts */
   constructor(options: EvaluationDataOptions) {
@@ -58,7 +60,10 @@ export class EvaluationData {
     this.#data = options.data;
   }
 
-  /** Central squares of a part's readable photos at `sizePx`, in order. */
+  /**
+   * Central squares of a part's readable photos at `sizePx`, in order.
+   * @throws DataError when too many of both parts' photos cannot be read, or none of this one
+   */
   async *squares(part: EvaluationPart, sizePx: number): AsyncGenerator<SquareChunk> {
     const key = `${part.name}-${sizePx}`;
     const kept = this.#kept.get(key);
@@ -67,19 +72,27 @@ export class EvaluationData {
       return;
     }
     const bytes = 3 * sizePx * sizePx;
-    const fits = part.indices.length * bytes <= MEMORY_BYTES;
+    const partBytes = part.indices.length * bytes;
+    const fits = this.#keptBytes + partBytes <= MEMORY_BYTES;
     const batch = Math.max(8, Math.min(CHUNK_PHOTOS, Math.floor(CHUNK_BYTES / bytes)));
     const chunks: SquareChunk[] = [];
     let before = performance.now();
-    const options = { sizePx, batch, config: { data: this.#data }, onBad: (sample: BadSample) => this.#addBad(sample) };
+    const numPhotos = this.train.indices.length + this.test.indices.length;
+    const onBad = (sample: BadSample): void => this.#addBad(sample);
+    const options = { sizePx, batch, config: { data: this.#data }, numPhotos, onBad };
+    let numRead = 0;
     for await (const chunk of renderSquares(part.source, part.indices, options)) {
+      numRead += chunk.indices.length;
       this.renderSeconds += (performance.now() - before) / 1000;
       if (fits) chunks.push(chunk);
       yield chunk;
       before = performance.now();
     }
     this.renderSeconds += (performance.now() - before) / 1000;
-    if (fits) this.#kept.set(key, chunks);
+    if (numRead === 0) throw noneRead(part, this.bad);
+    if (!fits) return;
+    this.#kept.set(key, chunks);
+    this.#keptBytes += partBytes;
   }
 
   /** For protocols: which photos of the parts are used, one clause a part of which not all are. */
@@ -99,6 +112,13 @@ export class EvaluationData {
   }
 }
 
+function noneRead({ name, indices }: EvaluationPart, bad: readonly BadSample[]): DataError {
+  return new DataError(
+    `eval: some ${name} photos must be readable, got none of ${indices.length}; mend or remove them (halfway data check finds all):\n` +
+      describeBad(bad),
+  );
+}
+
 /** What identifies the photos of both parts. */
 export function photosHash({ train, test }: Pick<EvaluationData, 'train' | 'test'>): string {
   return createHash('sha256').update(photosKey(train)).update(photosKey(test)).digest('hex');
@@ -110,7 +130,7 @@ export function modifiedKey({ indices, source }: EvaluationPart): string {
   const hash = createHash('sha256');
   for (const index of indices) {
     const path = source.samples[index]?.path ?? '';
-    const time = times.get(path) ?? statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const time = times.get(path) ?? fileStats(path)?.mtimeMs ?? 0;
     times.set(path, time);
     hash.update(`${time}\n`);
   }
@@ -163,14 +183,9 @@ function limited(part: EvaluationPart, maxPhotos: number): EvaluationPart {
 
 /** By where the photos are, whichever way their paths are written. */
 function requireNoOverlap(train: Source, test: Source): void {
-  const real = new Map<string, string>(); // of a shard for all of its photos
-  const location = ({ path, offsetBytes }: Source['samples'][number]): string => {
-    const known = real.get(path) ?? realPath(path);
-    real.set(path, known);
-    return `${known}\0${offsetBytes}`;
-  };
-  const seen = new Set(train.samples.map(location));
-  const twice = test.samples.filter((sample) => seen.has(location(sample)));
+  const locationOf = locations();
+  const seen = new Set(train.samples.map(locationOf));
+  const twice = test.samples.filter((sample) => seen.has(locationOf(sample)));
   const example = twice[0];
   if (example === undefined) return;
   throw new DataError(

@@ -3,29 +3,30 @@
  * bytes are the ones that were written. One file a label, so that the folder cannot grow without bound.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
 import { makeFolder } from '../makeFolder.js';
+import { discard } from '../run/files.js';
 
 /** Everything features depend on, as text: equal text, equal features. What takes time to say is said when it is asked for. */
 export interface FeatureKey {
   readonly weights: () => string; // sha256 of the encoder's state
   readonly photos: () => string; // fingerprint of the source and of the photos taken from it, and when their files changed
-  readonly protocol: string; // size, kind, transformations, ranges, seed
+  readonly protocol: string; // sizes, kind, split, transformation, ranges, device
 }
 
 /** Bumped when the code changes what features are made of. */
-const CACHE_VERSION = '2'; // 1: photos of EXIF orientation 6 to 8 were noise
+const CACHE_VERSION = '3'; // 1: photos of EXIF orientation 6 to 8 were noise; 2: no split, no device
 
-/** A folder of features; without a folder nothing is remembered. */
+/** A folder of features. */
 export class FeatureCache {
-  readonly #dir: string | undefined;
+  readonly #dir: string;
   readonly #onNotice: (text: string) => void;
 
   /** @param onNotice told in one sentence when a file is stale or corrupt and will be computed again */
-  constructor(dir: string | undefined, onNotice: (text: string) => void = () => undefined) {
+  constructor(dir: string, onNotice: (text: string) => void = () => undefined) {
     this.#dir = dir;
     this.#onNotice = onNotice;
   }
@@ -33,7 +34,7 @@ export class FeatureCache {
   /** The tensors stored under this label for this key, outside every scope; undefined if there are none that fit. */
   load(label: string, key: FeatureKey): Map<string, Tensor> | undefined {
     const path = this.#path(label);
-    if (path === undefined || !existsSync(path)) return undefined;
+    if (!existsSync(path)) return undefined;
     try {
       const { tensors, metadata } = loadSafetensors(path);
       const reason = this.#mismatch(key, tensors, metadata);
@@ -45,14 +46,13 @@ export class FeatureCache {
         `feature cache: ${path} cannot be read (${error instanceof Error ? error.message : String(error)}); computing again`,
       );
     }
-    rmSync(path, { force: true });
+    discard(path);
     return undefined;
   }
 
   /** Stores the tensors under this label, in place of what was there. A full disk costs the cache, not the result. */
   store(label: string, key: FeatureKey, tensors: Map<string, Tensor>): void {
     const path = this.#path(label);
-    if (path === undefined || this.#dir === undefined) return;
     try {
       makeFolder(this.#dir);
       saveSafetensors(path, tensors, { ...metadataOf(key), checksum: checksumOf(tensors) });
@@ -63,8 +63,8 @@ export class FeatureCache {
     }
   }
 
-  #path(label: string): string | undefined {
-    return this.#dir === undefined ? undefined : join(this.#dir, `${label}.safetensors`);
+  #path(label: string): string {
+    return join(this.#dir, `${label}.safetensors`);
   }
 
   #mismatch(key: FeatureKey, tensors: Map<string, Tensor>, metadata: Record<string, string>): string | undefined {

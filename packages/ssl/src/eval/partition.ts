@@ -1,6 +1,7 @@
 /**
  * Which photo belongs to which part: a pure function of its id, so that it does not change with order, machine or run.
- * Not a shuffle: two photos with one id always land in one part, and a new photo moves no other.
+ * Not a shuffle: two photos with one id always land in one part, and a new photo moves no other (but one of its own name in another folder:
+ * openSource.ts tells these apart).
  */
 import { createHash } from 'node:crypto';
 

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import type { EvalTask } from '../protocol/report.js';
@@ -15,6 +17,23 @@ describe('requireClasses', () => {
     const unlabelled = new EvaluationData({ train: [photos(numbered('a', 60))], data });
     expect(() => requireClasses(unlabelled)).toThrow(
       /^knn, linear: the photos need at least two classes, got no classes in .*; put the photos of each class into a sub-folder of its own, or evaluate with --tasks r2,rank$/,
+    );
+  });
+
+  it('counts the classes that photos have, not those that a class file or numbers name', () => {
+    const listed = (classOf: (i: number) => string): string => {
+      const folder = photos(numbered('', 60));
+      writeFileSync(
+        join(folder, 'list.txt'),
+        numbered('', 60)
+          .map((name, i) => `${name}\t${classOf(i)}`)
+          .join('\n'),
+      );
+      return join(folder, 'list.txt');
+    };
+    requireClasses(new EvaluationData({ train: [listed((i) => (i % 2 === 0 ? '0' : '500'))], data }));
+    expect(() => requireClasses(new EvaluationData({ train: [listed(() => '5')], data }))).toThrow(
+      /the photos need at least two classes, got the one class 5 in /,
     );
   });
 
@@ -61,7 +80,7 @@ describe('tasksFor', () => {
   /** The tasks of photos where none is named, and what is told. */
   function byDefault(data: EvaluationData): { tasks: readonly EvalTask[]; told: string[] } {
     const told: string[] = [];
-    return { tasks: tasksFor(data, undefined, (text) => told.push(text)), told };
+    return { tasks: tasksFor(data, { named: undefined, knnK: 20 }, (text) => told.push(text)), told };
   }
 
   it('is all of them where classes do', () => {
@@ -69,12 +88,24 @@ describe('tasksFor', () => {
     expect(byDefault(both)).toEqual({ tasks: ['r2', 'knn', 'linear', 'rank'], told: [] });
   });
 
+  it('leaves out k-NN where neighbours are more than the training photos', () => {
+    const both = new EvaluationData({ train: [labelled], data });
+    const told: string[] = [];
+    const knnK = both.train.indices.length + 1;
+    const why = `needs at least as many training photos as neighbours, got ${knnK - 1} photos and k = ${knnK}`;
+    expect(tasksFor(both, { named: undefined, knnK }, (text) => told.push(text))).toEqual(['r2', 'linear', 'rank']);
+    expect(told).toEqual([`knn is left out: ${why}`]);
+    expect(() => tasksFor(both, { named: ['r2', 'knn'], knnK }, () => undefined)).toThrow(`knn: ${why}; add photos`);
+  });
+
   it('leaves out what classes of the test photos do not allow, and says why', () => {
     const hats = photos([...numbered('hat/', 5), ...numbered('shoe/', 5)]);
     const both = new EvaluationData({ train: [labelled], test: [hats], data });
     const why = 'every test photo needs a class that the training photos have, got hat for hat/0.jpg';
     expect(byDefault(both)).toEqual({ tasks: ['r2', 'rank'], told: [`knn and linear are left out: ${why}`] });
-    expect(() => tasksFor(both, ['knn'], () => undefined)).toThrow(`knn, linear: ${why}; put the photos`);
-    expect(tasksFor(both, ['r2'], () => undefined)).toEqual(['r2']);
+    expect(() => tasksFor(both, { named: ['knn'], knnK: 20 }, () => undefined)).toThrow(
+      `knn, linear: ${why}; put the photos`,
+    );
+    expect(tasksFor(both, { named: ['r2'], knnK: 20 }, () => undefined)).toEqual(['r2']);
   });
 });

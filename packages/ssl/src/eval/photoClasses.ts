@@ -19,18 +19,22 @@ const NEEDS_FOLDERS = 'put the photos of each class into a sub-folder of its own
  * photo that is used a class that the training photos have.
  */
 export function classProblem({ train, test }: EvaluationData): ClassProblem | undefined {
-  const { classNames, paths } = train.source;
-  if (classNames.length < 2) {
-    const got = classNames.length === 0 ? 'no classes' : `the one class ${classNames[0] ?? ''}`;
+  const { classNames, paths, samples } = train.source;
+  const isSome = train.selection !== undefined;
+  // Numbers of classes, and a class file, can name some that no photo has.
+  const used = new Set(Array.from(train.indices, (index) => classOf(train, index)));
+  if (used.size < 2) {
+    const [one = 'no classes'] = [...used].map((name) => name && `the one class ${name}`);
     return {
-      rule: `the photos need at least two classes, got ${got} in ${paths.join(', ')}`,
-      remedy: NEEDS_FOLDERS,
+      rule: `the photos need at least two classes, got ${one} in ${paths.join(', ')}`,
+      remedy: isSome ? 'allow more with --photos' : NEEDS_FOLDERS,
     };
   }
-  if (train.indices.length < classNames.length) {
+  const numClasses = new Set(samples.map(({ label }) => label)).size;
+  if (train.indices.length < numClasses) {
     return {
-      rule: `at least one photo of each class is needed, got ${train.indices.length} of ${classNames.length} classes`,
-      remedy: train.selection === undefined ? 'add photos' : 'allow more with --photos',
+      rule: `at least one photo of each class is needed, got ${train.indices.length} of ${numClasses} classes`,
+      remedy: isSome ? 'allow more with --photos' : 'add photos',
     };
   }
   const known = new Set<string | undefined>(classNames);

@@ -29,6 +29,8 @@ export interface PhotoFeaturesOptions {
   /** Name of the encoder in cache labels: `trained` or `untrained`. */
   readonly label: string;
   readonly kind: FeatureKind;
+  /** Where the encoder is. */
+  readonly device: Config['train']['device'];
   readonly data: EvaluationData;
   readonly cache: FeatureCache;
   readonly transform: Config['transform'];
@@ -149,12 +151,13 @@ export class PhotoFeatures {
     return `${this.#options.label}-${this.#options.kind}-${name}${selection === undefined ? '' : '-some'}`;
   }
 
-  /** Weights and photos are read when the cache asks: one that keeps nothing never does. */
+  /** Weights and photos are read when the cache asks. */
   #key(part: EvaluationPart, what: string): FeatureKey {
+    const { network, kind, device } = this.#options;
     return {
-      weights: () => (this.#weights ??= checksumOf(weightsOf(this.#options.network))),
+      weights: () => (this.#weights ??= checksumOf(weightsOf(network))),
       photos: () => this.#photosOf(part),
-      protocol: `${what}; view ${this.sizePx} px, features ${this.#options.kind}, float32`,
+      protocol: `${what}; view ${this.sizePx} px, features ${kind} of ${JSON.stringify(network.config.split)}, float32 on ${device}`,
     };
   }
 

@@ -10,8 +10,7 @@ import { comparisonTable, compareArms, type ArmRun, type Comparison } from '../e
 import { tasksFor } from '../eval/encoderTasks.js';
 import { evaluate, type EvaluateOptions } from '../eval/evaluate.js';
 import { EvaluationData, type EvaluationPart, requirePhotos } from '../eval/evaluationData.js';
-import { crossValidatedKnn } from '../eval/knn/crossValidate.js';
-import { requireClasses } from '../eval/photoClasses.js';
+import { crossValidatedKnn, requireCrossValidation } from '../eval/knn/crossValidate.js';
 import { r2Questions, type R2Questions } from '../eval/r2/runR2.js';
 import { makeFolder } from '../makeFolder.js';
 import type { EvalTask, KnnReport } from '../protocol/report.js';
@@ -92,15 +91,17 @@ export async function study(options: StudyOptions): Promise<StudyResult> {
   requireArms(options);
   const { jobs, atOnce } = jobsOf(options);
   jobs.forEach(requireSameRun);
-  const { data } = loadRecipe(options.recipe);
+  const config = loadRecipe(options.recipe);
+  const { data } = config;
   const questions = r2Questions(options.r2);
   const { train, test, maxPhotos } = options;
   const photos = new EvaluationData({ train, test, data, ...(maxPhotos === undefined ? {} : { maxPhotos }) });
   const all = options.knnOver === undefined ? undefined : new EvaluationData({ train: options.knnOver, data });
   // Found after hours of training otherwise.
   for (const each of all === undefined ? [photos] : [photos, all]) requirePhotos(each);
-  const tasks = tasksFor(photos, options.tasks, (text) => onText(text, false));
-  if (all !== undefined) requireClasses(all);
+  const { knnK } = config.eval;
+  const tasks = tasksFor(photos, { named: options.tasks, knnK }, (text) => onText(text, false));
+  if (all !== undefined) requireCrossValidation(all, knnK);
 
   const summaries = await trainArms(jobs, { atOnce, signal, onProgress: progressTeller(atOnce, onText) });
   options.onTrained?.();

@@ -71,10 +71,15 @@ export function loadEncoder(source: string, { step, random }: LoadEncoderOptions
  */
 export function frozenCopy(config: Config, model: ReadonlyMap<string, Tensor>): FrozenNetwork {
   const network = drawn(config, 0);
-  const exported = exportedTensors(model, config.eval.weights);
-  network.encoder.loadStateDict(below(exported, 'encoder.'));
-  network.adapter.loadStateDict(below(exported, 'adapter.'));
-  return network;
+  try {
+    const exported = exportedTensors(model, config.eval.weights);
+    network.encoder.loadStateDict(below(exported, 'encoder.'));
+    network.adapter.loadStateDict(below(exported, 'adapter.'));
+    return network;
+  } catch (error) {
+    disposeNetwork(network);
+    throw error;
+  }
 }
 
 /** Frees the weights of a network that is not needed any more. */

@@ -10,7 +10,7 @@ import { DecodePool } from '../data/decode/decodePool.js';
 import { deviceBatch } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { sheetImages } from '../data/sheetImages.js';
-import { realPath } from '../data/sources/openSource.js';
+import { realPath } from '../data/sources/location.js';
 import type { Source } from '../data/sources/source.js';
 import { createObjective } from '../objectives/create.js';
 import { seenImages } from '../objectives/maskPixels.js';

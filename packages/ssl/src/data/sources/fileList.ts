@@ -1,7 +1,8 @@
 /** A file list: one path a line, relative to the list's own folder, with an optional class name after a tab. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { DataError } from '../../errors.js';
+import { fileStats } from './location.js';
 import type { ListedSample, Listing } from './source.js';
 
 /**
@@ -17,7 +18,7 @@ export function listFileList(path: string): Listing {
     const [name = '', className] = line.split('\t').map((field) => field.trim());
     if (name === '') continue;
     const file = isAbsolute(name) ? name : join(folder, name);
-    const stats = statSync(file, { throwIfNoEntry: false });
+    const stats = fileStats(file);
     if (stats === undefined) numMissing += 1;
     const sample = { id: name, path: file, offsetBytes: 0, sizeBytes: stats?.size ?? 0 };
     samples.push(className === undefined || className === '' ? sample : { ...sample, className });
@@ -38,12 +39,10 @@ export function listFileList(path: string): Listing {
       'write path<TAB>class on every line',
     );
   }
-  const seen = new Set<string>();
-  const twice = samples.find((sample) => seen.size === seen.add(sample.id).size);
-  if (twice !== undefined) throw rule(`each photo must be listed once, got ${twice.id} twice`, 'leave one out');
   const numbered = samples.every((sample) => /^\d+$/.test(sample.className ?? ''));
   return {
     samples: numbered ? samples.map((sample) => ({ ...sample, className: String(Number(sample.className)) })) : samples,
     numbered,
+    isList: true,
   };
 }

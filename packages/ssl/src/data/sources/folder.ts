@@ -3,8 +3,9 @@
  *
  * Hidden files and folders (a leading dot) are passed over: they are thumbnails and resource forks, not photos.
  */
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { DataError } from '../../errors.js';
+import { fileStats } from './location.js';
 import { classesByFolder, inFolderOrder } from './pathOrder.js';
 import { filesText, isPhotoName, type ListedSample, type Listing, PHOTO_SUFFIXES } from './source.js';
 
@@ -38,7 +39,7 @@ function walk(
     if (entry.name.startsWith('.')) continue;
     const id = below === '' ? entry.name : `${below}/${entry.name}`;
     const path = `${root}/${id}`;
-    const stats = statSync(path, { throwIfNoEntry: false });
+    const stats = fileStats(path);
     if (stats?.isDirectory() === true) {
       const real = entry.isSymbolicLink() ? realpathSync(path) : `${ancestors.at(-1) ?? root}/${entry.name}`;
       if (!ancestors.includes(real)) walk(root, id, [...ancestors, real], found, others); // a link to a parent would never end

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../errors.js';
@@ -121,6 +121,19 @@ describe('a tar shard', () => {
     expect(members[1]?.offsetBytes).toBe(4 * 512);
   });
 
+  it.each(['-1536', 'abc', '1e3', '99999999999999999999'])('says of a pax size of %s that it is none', (value) => {
+    const record = ` size=${value}\n`;
+    const body = `${record.length + 2}${record}`;
+    expect(
+      message([
+        tar([
+          { name: 'h', type: 'x', body },
+          { name: 'p.jpg', body: 'x' },
+        ]),
+      ]),
+    ).toMatch(/a pax size must be a whole number, got ".*" in .*; make it again/);
+  });
+
   it.each(['ustar', 'pax', 'gnu'])('reads what the system tar writes as %s', (format) => {
     const made = folder([`train/${'c'.repeat(70)}/${'n'.repeat(80)}.jpg`, 'train/b/2.jpg']);
     execFileSync('tar', ['--format', format, '-cf', join(made, 'x.tar'), '-C', made, './train']);
@@ -208,7 +221,9 @@ describe('a file list', () => {
     writeFileSync(join(made, 'half.txt'), '1.jpg\tdog\n2.jpg\n');
     expect(message([join(made, 'half.txt')])).toContain('all lines or none must have a class, got 1 of 2');
     writeFileSync(join(made, 'twice.txt'), '1.jpg\n1.jpg\n');
-    expect(message([join(made, 'twice.txt')])).toContain('must be listed once, got 1.jpg twice');
+    expect(message([join(made, 'twice.txt')])).toContain('must be given once, got 1.jpg twice; leave one out');
+    writeFileSync(join(made, 'twice.txt'), '1.jpg\n./1.jpg\n');
+    expect(message([join(made, 'twice.txt')])).toContain('got 1.jpg and ./1.jpg, which are one file; leave one out');
   });
 });
 
@@ -221,13 +236,37 @@ describe('openSource', () => {
     ]);
     const source = openSource([made, shard]);
     expect(source.samples.map((sample) => sample.id)).toEqual([
-      `${made}:dog/1.jpg`,
-      `${shard}:cat/1.jpg`,
-      `${shard}:dog/1.jpg`,
+      `${basename(made)}:dog/1.jpg`, // the one name that both have
+      'cat/1.jpg',
+      'x.tar:dog/1.jpg',
     ]);
     expect(source.samples.map((sample) => sample.label)).toEqual([1, 0, 1]);
     expect(openSource([made, folder(['2.jpg'])]).classNames).toEqual([]);
     expect(openSource([made, folder(['2.jpg'])]).samples.map((sample) => sample.id)).toEqual(['dog/1.jpg', '2.jpg']);
+  });
+
+  it('names photos that several paths have by the ends of these, from wherever they are given', () => {
+    const outer = folder(['a/x/1.jpg', 'a/x/2.jpg', 'b/x/1.jpg', 'b/x/3.jpg']);
+    const paths = [join(outer, 'a/x'), join(outer, 'b/x')];
+    const names = (given: readonly string[]): string[] => openSource(given).samples.map(({ id }) => id);
+    expect(names(paths)).toEqual(['a/x:1.jpg', '2.jpg', 'b/x:1.jpg', '3.jpg']);
+    expect(names(paths.map((path) => relative(process.cwd(), path)))).toEqual(names(paths));
+  });
+
+  it('refuses a photo of a list that a folder has too', () => {
+    const made = folder(['1.jpg', '2.jpg']);
+    const list = file('list.txt', `${join(made, '2.jpg')}\n`);
+    expect(message([made, list])).toContain(`got 2.jpg and ${join(made, '2.jpg')}, which are one file`);
+  });
+
+  it('lists a photo whose links go round, as one that cannot be read, and says of a path that it must exist', () => {
+    const made = folder(['1.jpg']);
+    symlinkSync('loop.jpg', join(made, 'loop.jpg'));
+    expect(openSource([made]).samples.map(({ id, sizeBytes }) => [id, sizeBytes > 0])).toEqual([
+      ['1.jpg', true],
+      ['loop.jpg', false],
+    ]);
+    expect(message([join(made, 'loop.jpg')])).toContain('the path must exist');
   });
 
   it('sorts numbered classes of several shards as numbers', () => {

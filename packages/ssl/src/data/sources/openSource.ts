@@ -4,31 +4,35 @@
  * Labels are kept only when every path has them; class numbers then follow the class file, numbers, or code points.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
 import { DataError } from '../../errors.js';
 import { listFileList } from './fileList.js';
 import { listFolder } from './folder.js';
+import { fileStats, locations, realPath } from './location.js';
 import { compareCodePoints } from './pathOrder.js';
 import type { FilesLike, ListedSample, Listing, SampleLocation, Source } from './source.js';
 import { listTarShard } from './tarShard.js';
 
 /**
- * Opens one or more paths as one source. Scans names and sizes only; no photo is read.
+ * Opens one or more paths as one source. Scans names and sizes only; no photo is read. Ids that several paths have are told apart by the
+ * ends of these.
  *
  * @example const source = openSource(['photos']); // or ['train-000000.tar', 'train-000001.tar'], or ['list.txt']
- * @throws DataError for a missing or unreadable path, a damaged archive, and a path that holds no photo.
+ * @throws DataError for a missing or unreadable path, a damaged archive, a path that holds no photo, and a photo that is given twice.
  */
 export function openSource(paths: readonly string[]): Source {
   if (paths.length === 0)
     throw new DataError('data: at least one path is needed, got none; give a folder, .tar shards or a .txt list');
   requireApart(paths);
   const listings = paths.map(listPath);
+  if (listings.some(({ isList }) => isList)) requireOnce(listings.flatMap((listing) => listing.samples));
   const classNames = joinClasses(listings);
   const numbers = new Map(classNames.map((name, i) => [name, i]));
-  const unique = uniqueIds(paths, listings);
+  const names = listings.length === 1 ? paths : distinctNames(paths);
+  const repeated = repeatedIds(listings);
   const samples = listings.flatMap((listing, i) =>
-    listing.samples.map((sample) => located(sample, unique[i] ?? '', numbers)),
+    listing.samples.map((sample) => located(sample, repeated.has(sample.id) ? `${names[i] ?? ''}:` : '', numbers)),
   );
   const notRead = joinOthers(listings);
   return {
@@ -45,12 +49,20 @@ function joinOthers(listings: readonly Listing[]): FilesLike[] {
   return [...counts].map(([suffix, count]) => ({ suffix, count })).sort((a, b) => b.count - a.count);
 }
 
-/** Where a path leads, by one name whichever way it is written; as it is where there is nothing. */
-export function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return resolve(path);
+/** Of lists, which can name any file: no photo twice, whichever ways it is written. */
+function requireOnce(samples: readonly ListedSample[]): void {
+  const locationOf = locations();
+  const seen = new Map<string, ListedSample>();
+  for (const sample of samples) {
+    const location = locationOf(sample);
+    const other = seen.get(location);
+    seen.set(location, sample);
+    if (other === undefined) continue;
+    const relation = other.id === sample.id ? 'twice' : `and ${sample.id}, which are one file`;
+    throw new DataError(`data: each photo must be given once, got ${other.id} ${relation}; leave one out`, {
+      sampleId: sample.id,
+      path: sample.path,
+    });
   }
 }
 
@@ -75,7 +87,7 @@ function requireApart(paths: readonly string[]): void {
 }
 
 function listPath(path: string): Listing {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = fileStats(path);
   if (stats === undefined)
     throw new DataError(`data: the path must exist, got ${path}; check it, it is relative to ${process.cwd()}`, {
       path,
@@ -118,15 +130,23 @@ function joinClasses(listings: readonly Listing[]): string[] {
     : [...names].sort((a, b) => Number(a) - Number(b));
 }
 
-/** Per listing, what to put before its ids so that no id occurs twice in the source; empty where none does. */
-function uniqueIds(paths: readonly string[], listings: readonly Listing[]): string[] {
-  const all = new Set<string>();
-  let total = 0;
-  for (const listing of listings) {
-    for (const { id } of listing.samples) all.add(id);
-    total += listing.samples.length;
+/** Ids that occur more than once in the source. */
+function repeatedIds(listings: readonly Listing[]): Set<string> {
+  const once = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { samples } of listings) {
+    for (const { id } of samples) (once.has(id) ? repeated : once).add(id);
   }
-  return paths.map((path) => (all.size === total ? '' : `${path}:`));
+  return repeated;
+}
+
+/** The ends of the paths, as many of their parts as tell them apart: the same from wherever they are named. */
+function distinctNames(paths: readonly string[]): string[] {
+  const parts = paths.map((path) => realPath(path).split('/'));
+  for (let length = 1; ; length++) {
+    const names = parts.map((each) => each.slice(-length).join('/'));
+    if (new Set(names).size === names.length) return names;
+  }
 }
 
 function located(sample: ListedSample, prefix: string, numbers: ReadonlyMap<string, number>): SampleLocation {

@@ -77,6 +77,8 @@ export interface Listing {
   readonly classOrder?: readonly string[];
   /** Class names are numbers that someone else chose, so they sort as numbers. */
   readonly numbered: boolean;
+  /** Its photos were named one by one: any file, and one twice. */
+  readonly isList?: boolean;
   /** How many files there are beside, by suffix. */
   readonly others?: ReadonlyMap<string, number>;
 }

@@ -121,12 +121,17 @@ class TarReader {
       const key = record.slice(0, equals);
       const value = record.slice(equals + 1);
       if (key === 'path') extension.name = value;
-      else if (key === 'size') extension.sizeBytes = Number(value);
+      else if (key === 'size') extension.sizeBytes = this.paxSize(value);
       else if (key.startsWith('GNU.sparse.'))
         throw this.error('members must be stored whole, got a sparse file', 'make it again without --sparse');
       at += length;
     }
     return extension;
+  }
+
+  private paxSize(value: string): number {
+    if (/^\d{1,15}$/.test(value)) return Number(value);
+    throw this.error(`a pax size must be a whole number, got ${JSON.stringify(value)}`, 'make it again');
   }
 
   private name(): string {

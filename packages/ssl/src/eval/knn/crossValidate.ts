@@ -9,7 +9,7 @@ import { allFeatures } from '../allFeatures.js';
 import { type EvaluationData, requirePhotos } from '../evaluationData.js';
 import { foldsById } from '../partition.js';
 import { requireClasses } from '../photoClasses.js';
-import { knnCrossValidated, type KnnResult } from './knn.js';
+import { knnCrossValidated, type KnnResult, requireNeighbours } from './knn.js';
 
 export interface CrossValidatedKnnOptions {
   /** A run folder, or a safetensors file of weights. */
@@ -26,6 +26,17 @@ export interface CrossValidatedKnnOptions {
 const NUM_FOLDS = 10;
 
 /**
+ * Says before any work whether the photos do.
+ * @throws DataError where they are too few for neighbours in all folds but one, or for the classes
+ */
+export function requireCrossValidation(photos: EvaluationData, k: number): void {
+  requirePhotos(photos);
+  requireClasses(photos);
+  // All folds but one are well above half of the photos.
+  requireNeighbours(Math.floor((photos.train.indices.length + photos.test.indices.length) / 2), k);
+}
+
+/**
  * Top-1 over all photos; `right` has one entry a photo, so that two encoders can be compared photo by photo.
  *
  * @example
@@ -33,10 +44,9 @@ const NUM_FOLDS = 10;
  * const { difference, interval } = pairedTop1Difference([[base.right, task.right]]);
  */
 export async function crossValidatedKnn({ run, random, ...options }: CrossValidatedKnnOptions): Promise<KnnResult> {
-  requirePhotos(options.photos);
-  requireClasses(options.photos);
   const network = scope(() => loadEncoder(run, { random }));
   try {
+    requireCrossValidation(options.photos, options.k ?? network.config.eval.knnK);
     return await crossValidatedKnnOf(network, options);
   } finally {
     disposeNetwork(network);

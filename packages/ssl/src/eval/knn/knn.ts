@@ -113,11 +113,16 @@ function pick(values: Int32Array, at: Int32Array): Int32Array {
   return at.map((position) => values[position] ?? 0);
 }
 
-function requireNeighbours(numPhotos: number, k: number): void {
-  if (numPhotos >= k) return;
-  throw new DataError(
-    `knn: needs at least as many training photos as neighbours, got ${numPhotos} photos and k = ${k}; add photos or lower eval.knnK`,
-  );
+/** Why training photos do not do for k-NN; undefined where they do. */
+export function neighbourProblem(numPhotos: number, k: number): string | undefined {
+  if (numPhotos >= k) return undefined;
+  return `needs at least as many training photos as neighbours, got ${numPhotos} photos and k = ${k}`;
+}
+
+/** @throws DataError with the problem of `neighbourProblem` */
+export function requireNeighbours(numPhotos: number, k: number): void {
+  const problem = neighbourProblem(numPhotos, k);
+  if (problem !== undefined) throw new DataError(`knn: ${problem}; add photos or lower eval.knnK`);
 }
 
 function protocolOf(k: number): string {

@@ -75,15 +75,24 @@ export async function runR2(options: RunR2Options): Promise<R2Report> {
     const test = await features.originals(data.test, border);
     readable ??= readablePhotos(data, train, test);
     for (const parameter of questions.parameters) {
-      const encoded = {
-        train: { original: train, transformed: await features.transformed(data.train, border, parameter) },
-        test: { original: test, transformed: await features.transformed(data.test, border, parameter) },
+      const made: TransformedFeatures[] = [];
+      const transformed = async (part: EvaluationPart): Promise<TransformedFeatures> => {
+        const rows = await features.transformed(part, border, parameter);
+        made.push(rows);
+        return rows;
       };
-      requireSamePhotos(readable, encoded);
-      const start = performance.now();
-      answers.push(...(await answersOfParameter(options, readable, encoded, parameter, border)));
-      options.addSeconds('r2 heads', (performance.now() - start) / 1000);
-      for (const { transformed } of [encoded.train, encoded.test]) transformed.features.dispose();
+      try {
+        const encoded = {
+          train: { original: train, transformed: await transformed(data.train) },
+          test: { original: test, transformed: await transformed(data.test) },
+        };
+        requireSamePhotos(readable, encoded);
+        const start = performance.now();
+        answers.push(...(await answersOfParameter(options, readable, encoded, parameter, border)));
+        options.addSeconds('r2 heads', (performance.now() - start) / 1000);
+      } finally {
+        for (const { features: rows } of made) rows.dispose();
+      }
     }
   }
   if (readable === undefined) throw new Error('internal: runR2: no border');

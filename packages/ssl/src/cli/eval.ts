@@ -3,7 +3,7 @@ import { shippedPhotos } from '../config/shippedPhotos.js';
 import type { FeatureKind, TaskReports } from '../protocol/report.js';
 import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { deviceOption, runOrWeights, wholeNumber } from './flags.js';
-import { plainOrLive, printResult, say } from './output.js';
+import { noticesAndLive, printResult, say } from './output.js';
 
 interface EvalFlags extends EvaluationFlags {
   readonly data?: string[];
@@ -66,7 +66,7 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
     ...(flags.baseline === undefined ? {} : { baseline: flags.baseline }),
     ...(flags.step === undefined ? {} : { step: flags.step }),
     ...(flags.device === undefined ? {} : { device: flags.device }),
-    onProgress: plainOrLive(),
+    onProgress: noticesAndLive(),
   });
   const figures = {
     source: report.source,

@@ -12,6 +12,7 @@ import { evaluate, type EvaluateOptions } from '../eval/evaluate.js';
 import { EvaluationData, type EvaluationPart, requirePhotos } from '../eval/evaluationData.js';
 import { crossValidatedKnn } from '../eval/knn/crossValidate.js';
 import { requireClasses } from '../eval/photoClasses.js';
+import type { ProgressListener } from '../eval/progress.js';
 import { r2Questions, type R2Questions } from '../eval/r2/runR2.js';
 import { makeFolder } from '../makeFolder.js';
 import type { EvalTask, KnnReport } from '../protocol/report.js';
@@ -156,7 +157,7 @@ async function evaluateJobs(
   const { tasks, questions, onText, photos, all } = context;
   const runs: ArmRun[] = [];
   for (const [i, { name, seed, runDir }] of jobs.entries()) {
-    const onProgress = (text: string): void => onText(`evaluating ${name}, seed ${seed}: ${text}`, true);
+    const onProgress: ProgressListener = (text, isLive) => onText(`evaluating ${name}, seed ${seed}: ${text}`, isLive);
     const isFirst = i === 0;
     const baseline = isFirst ? { baseline: 'random' as const } : {};
     const report = await evaluate({ run: runDir, tasks, r2: questions, train: [], photos, ...baseline, onProgress });

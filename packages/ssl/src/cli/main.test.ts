@@ -55,6 +55,10 @@ describe('halfway', () => {
       'halfway: --out: a run folder must be named, got none; for example --out runs/a\n',
     ],
     [
+      ['pretrain', '--resume'],
+      'halfway: --out: the run folder to go on with must be named, got none; for example --out runs/a\n',
+    ],
+    [
       ['pretrain', '--steps', '1.5'],
       "halfway: option '--steps <n>' argument '1.5' is invalid. must be a whole number from 1.\n",
     ],

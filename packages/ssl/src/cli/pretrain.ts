@@ -120,7 +120,10 @@ async function resolveJob(flags: PretrainFlags): Promise<Job> {
     ...(flags.device === undefined ? [] : [`train.device=${flags.device}`]),
     ...(flags.init === undefined ? [] : [`init.file=${JSON.stringify(flags.init)}`]),
   ];
-  if (flags.resume !== true || out === undefined) {
+  if (flags.resume === true && out === undefined) {
+    throw new UsageError('--out: the run folder to go on with must be named, got none; for example --out runs/a');
+  }
+  if (out === undefined || flags.resume !== true) {
     if (recipe !== undefined) return { config: loadRecipe(recipe, settings), recipe, data };
     throw new UsageError(`--recipe: must be named, got none; one of ${recipeNames().join(', ')}, or a .yaml file`);
   }

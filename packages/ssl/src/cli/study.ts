@@ -76,9 +76,9 @@ async function run(flags: StudyFlags): Promise<void> {
 /** `task`, or `base:recon.target=none,train.batch=32`. The name is also the folder's. */
 function armOf(text: string): StudyArm {
   const [name = '', ...rest] = text.split(':');
-  if (!/^[\w.-]+$/.test(name)) {
+  if (!/^(?!\.+$)[\w.-]+$/.test(name)) {
     throw new UsageError(
-      `--arm: must be a name of letters, digits, "-", "_" and ".", then ":key=value,...", got ${text}`,
+      `--arm: must be a name of letters, digits, "-", "_" and "." (not dots alone), then ":key=value,...", got ${text}`,
     );
   }
   // A comma within a value, as in augment.cropScale=[0.35,1], has no key after it.

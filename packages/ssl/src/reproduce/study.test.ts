@@ -81,6 +81,23 @@ describe('study', { timeout: 480_000 }, () => {
 
   it('says what is wrong before anything is trained', async () => {
     const out = join(scratch, 'none');
+    const arm = (name: string, folder: string): typeof options.arms => [
+      ...options.arms,
+      { name, folder, settings: [] },
+    ];
+    await expect(study({ ...options, out, arms: arm('untrained', 'plain') })).rejects.toThrow(
+      new ConfigError(
+        'study: an arm must not be named untrained, the name of the encoder that has learned nothing; choose another name',
+      ),
+    );
+    await expect(study({ ...options, out, arms: arm('again', 'task') })).rejects.toThrow(
+      'study: needs at least one folder of an arm, all different, got base, task, task',
+    );
+    for (const folder of ['', '.', '..', '../task', 'a/b']) {
+      await expect(study({ ...options, out, arms: arm('else', folder) })).rejects.toThrow(
+        `study: the folder of an arm must be the name of one folder within OUT/seed-S, got "${folder}" for else;`,
+      );
+    }
     const own = (setting: string): typeof options.arms => [{ name: 'own', folder: 'own', settings: [setting] }];
     await expect(study({ ...options, out, arms: own('train.seed=5') })).rejects.toThrow(
       'study: train.seed must be that of --seeds for every arm, got one of its own in own; leave it out',

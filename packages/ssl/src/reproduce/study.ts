@@ -30,7 +30,7 @@ const UNTRAINED = 'untrained';
 /** One way to train: the recipe with these `--set` values. */
 export interface StudyArm {
   readonly name: string; // in tables
-  readonly folder: string; // within OUT/seed-S
+  readonly folder: string; // within OUT/seed-S, each its own
   readonly settings: readonly string[];
 }
 
@@ -234,6 +234,11 @@ function requireArms({ arms, seeds, steps }: StudyOptions): void {
     arms.map(({ name }) => name),
   );
   requireDifferent('seed', seeds);
+  requireDifferent(
+    'folder of an arm',
+    arms.map(({ folder }) => folder),
+  );
+  requireNames(arms);
   // The study gives both to every arm: an arm's own would be overridden, and two equal runs stand as different ones in the table.
   const shared = { 'train.seed': '--seeds', ...(steps !== undefined && { 'train.steps': '--steps' }) };
   for (const [key, option] of Object.entries(shared)) {
@@ -243,5 +248,21 @@ function requireArms({ arms, seeds, steps }: StudyOptions): void {
       `study: ${key} must be that of ${option} for every arm, got one of its own in ${arm.name}; leave it out`,
       key,
     );
+  }
+}
+
+/** What would be pooled with the untrained encoder in the table, or trained outside OUT. */
+function requireNames(arms: readonly StudyArm[]): void {
+  for (const { name, folder } of arms) {
+    if (name === UNTRAINED) {
+      throw new ConfigError(
+        `study: an arm must not be named ${UNTRAINED}, the name of the encoder that has learned nothing; choose another name`,
+      );
+    }
+    if (/^\.*$|[/\\]/.test(folder)) {
+      throw new ConfigError(
+        `study: the folder of an arm must be the name of one folder within OUT/seed-S, got "${folder}" for ${name}; choose another name`,
+      );
+    }
   }
 }

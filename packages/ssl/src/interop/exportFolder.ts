@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { scope } from '@halfway/torch';
-import { ConfigError, RunError } from '../errors.js';
+import { ConfigError } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { discard, diskError } from '../run/files.js';
 import { huggingFaceConfig } from './huggingFace.js';
@@ -65,7 +65,7 @@ export function writeExport(folder: string, files: ExportFiles, write: (unfinish
   } catch (error) {
     discardContent(unfinished);
     if (!isRemainder) discard(unfinished); // else it is what tells that the remainder is ours
-    throw error instanceof RunError ? error : diskError(folder, error);
+    throw diskError(folder, error);
   }
   try {
     publish(unfinished, folder, files);

@@ -66,7 +66,7 @@ export function writeCheckpoint(runDir: string, checkpoint: Checkpoint, keep: nu
     flushFolder(join(runDir, 'checkpoints'));
   } catch (error) {
     discard(partial);
-    throw error instanceof RunError ? error : diskError(folder, error);
+    throw diskError(folder, error);
   }
   for (const old of checkpointSteps(runDir).slice(0, -keep)) {
     const path = join(runDir, 'checkpoints', `step-${old}`);

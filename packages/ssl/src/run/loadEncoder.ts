@@ -13,7 +13,7 @@ import { checkpointSteps } from './checkpoint.js';
 import { EXPORT_VERSION } from './exportBackbone.js';
 import { exportedTensors } from './exportedTensors.js';
 import { RunFolder } from './runFolder.js';
-import { readVersioned } from './versioned.js';
+import { readJson, requireVersion, versionOf } from './versioned.js';
 
 /** Encoder and adapter, and the configuration that they are of. */
 export interface FrozenNetwork {
@@ -118,7 +118,15 @@ function exportedConfig(weights: string): Config {
       `weights: must be a run folder or an exported backbone.safetensors with its config.json, got ${weights}; see RUN/export`,
     );
   }
-  const { model, split } = readVersioned(path, EXPORT_VERSION) as { model: unknown; split: unknown };
+  const json = readJson(path);
+  if (versionOf(json) === undefined) {
+    throw new RunError(
+      `weights: ${path} must be of a halfway export in its own form, got one without a version; convert the weights with ` +
+        `halfway import ${weights} --out FOLDER`,
+    );
+  }
+  requireVersion(path, json, EXPORT_VERSION);
+  const { model, split } = json as { model: unknown; split: unknown };
   return parseConfig({ model, split }, path);
 }
 

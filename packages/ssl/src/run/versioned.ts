@@ -7,14 +7,24 @@ import { RunError } from '../errors.js';
  * @throws RunError naming the path when it cannot be read, is no JSON, or is of another version
  */
 export function readVersioned(path: string, version: number): unknown {
-  const json = parseJson(path, readText(path));
+  const json = readJson(path);
   requireVersion(path, json, version);
   return json;
 }
 
+/** The content of a JSON file. Throws RunError naming the path when it cannot be read, or is no JSON. */
+export function readJson(path: string): unknown {
+  return parseJson(path, readText(path));
+}
+
+/** What the content of a file says of its version; undefined where it says none. */
+export function versionOf(json: unknown): unknown {
+  return typeof json === 'object' && json !== null && 'version' in json ? json.version : undefined;
+}
+
 /** Throws RunError unless the content of a file says this version. */
 export function requireVersion(path: string, json: unknown, version: number): void {
-  const found = typeof json === 'object' && json !== null && 'version' in json ? json.version : undefined;
+  const found = versionOf(json);
   if (found === version) return;
   const text = found === undefined ? 'none' : JSON.stringify(found);
   throw new RunError(`run: ${path} must be of version ${version}, got ${text}; use the halfway that made it`);

@@ -72,9 +72,9 @@ interface Figure {
 
 const FIGURES: readonly Figure[] = [
   ...BORDERS.flatMap((border) => [...R2_PARAMETERS, 'mean' as const].map((parameter) => r2Figure(parameter, border))),
-  ofFeatures('knn.top1', 'k-NN top-1 %', 1, ({ tasks: { knn } }) => top1Of(knn)),
+  ofFeatures('knn.top1', 'k-NN top-1 %', 1, ({ tasks: { knn } }) => measuredTop1(knn)),
   {
-    ...ofFeatures('knnAll.top1', 'k-NN top-1 %, all photos', 1, ({ knnAll }) => top1Of(knnAll)),
+    ...ofFeatures('knnAll.top1', 'k-NN top-1 %, all photos', 1, ({ knnAll }) => measuredTop1(knnAll)),
     gainIntervalOf: (pairs) => {
       const known = pairs.flatMap(({ before, after }): [Uint8Array, Uint8Array][] =>
         before.knnAll === undefined || after.knnAll === undefined ? [] : [[before.knnAll.right, after.knnAll.right]],
@@ -82,7 +82,7 @@ const FIGURES: readonly Figure[] = [
       return known.length === 0 ? undefined : pairedTop1Difference(known).interval;
     },
   },
-  ofFeatures('linear.top1', 'linear top-1 %', 1, ({ tasks: { linear } }) => top1Of(linear)),
+  ofFeatures('linear.top1', 'linear top-1 %', 1, ({ tasks: { linear } }) => measuredTop1(linear)),
   ofFeatures('rank.effectiveRank', 'effective rank', 1, ({ tasks: { rank } }) => {
     return rank && { value: rank.effectiveRank, interval: rank.interval };
   }),
@@ -148,7 +148,9 @@ function ofFeatures(figure: string, title: string, digits: number, of: Figure['o
   return { figure, title, digits, of, hasGain: true };
 }
 
-function top1Of(report: { readonly top1: number; readonly interval: Interval } | undefined): Measured | undefined {
+function measuredTop1(
+  report: { readonly top1: number; readonly interval: Interval } | undefined,
+): Measured | undefined {
   return report && { value: report.top1, interval: report.interval };
 }
 

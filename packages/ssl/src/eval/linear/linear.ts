@@ -3,11 +3,11 @@
  *
  * n photos, D features, L classes.
  */
-import { scope, tensor, type Tensor } from '@halfway/torch';
+import { scope, tensor } from '@halfway/torch';
 import type { LinearReport } from '../../protocol/report.js';
-import { wilsonInterval } from '../intervals.js';
 import type { LabelledFeatures } from '../knn/knn.js';
 import { applyStandard, standardOf } from '../standardize.js';
+import { numRightOf, outcomesOf, top1Of, TOP1_INTERVAL_TEXT } from '../top1.js';
 import { fitLogistic, predictLogistic, type LogisticModel } from './logisticRegression.js';
 
 /** L2 strengths tried, strongest first: each fit starts from the one before. */
@@ -37,17 +37,14 @@ export function linearProbe(
     let previous: LogisticModel | undefined;
     for (const strength of strengths) {
       previous = fitLogistic(rows, labels, numClasses, strength, previous);
-      const numRight = sum(outcome(validationRows, validation.labels, previous));
+      const numRight = numRightOf(outcomesOf(predictLogistic(validationRows, previous), validation.labels));
       if (best === undefined || numRight > best.numRight) best = { strength, numRight, model: previous };
     }
     if (best === undefined) throw new RangeError('internal: linearProbe: no strength to try');
-    const right = outcome(applyStandard(test.features, standard), test.labels, best.model);
+    const predicted = predictLogistic(applyStandard(test.features, standard), best.model);
+    const right = outcomesOf(predicted, test.labels);
     return report(right, best.strength, best.model, [fit, validation, test]);
   });
-}
-
-function outcome(rows: Tensor, labels: Int32Array, model: LogisticModel): Uint8Array {
-  return Uint8Array.from(predictLogistic(rows, model), (label, i) => (label === labels[i] ? 1 : 0));
 }
 
 function report(
@@ -59,16 +56,11 @@ function report(
   const [numFit, numValidation, numTest] = parts.map((part) => part.labels.length);
   const state = model.hasConverged ? 'converged' : 'not converged';
   return {
-    top1: (100 * sum(right)) / right.length,
-    interval: wilsonInterval(sum(right), right.length),
+    ...top1Of(right),
     protocol:
       `logistic regression on z-scored features, L-BFGS (${state} in ${model.iterations} iterations), ` +
       `L2 ${strength} chosen of ${LOGISTIC_STRENGTHS.join(', ')} on ${numValidation ?? 0} validation photos, ` +
-      `fitted on ${numFit ?? 0}, ${numTest ?? 0} test photos seen once; Wilson 95 % interval over test photos`,
+      `fitted on ${numFit ?? 0}, ${numTest ?? 0} test photos seen once; ${TOP1_INTERVAL_TEXT}`,
     right,
   };
-}
-
-function sum(values: Uint8Array): number {
-  return values.reduce((a, b) => a + b, 0);
 }

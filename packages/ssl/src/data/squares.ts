@@ -9,7 +9,7 @@ export interface SquareOptions {
   readonly sizePx: number; // S
   readonly config: Pick<Config, 'data'>;
   /** Photos a chunk. */
-  readonly batch?: number;
+  readonly batch: number;
   /** Told once of each photo that is left out because it cannot be read. */
   readonly onBad?: (bad: BadSample) => void;
 }
@@ -21,8 +21,6 @@ export interface Squares {
   readonly shortSidesPx: Int32Array; // [n] of the photos as they are stored: below S they were enlarged
 }
 
-const DEFAULT_BATCH = 64;
-
 /**
  * Renders the photos at `indices`, in that order, a chunk at a time; torchvision's Resize(S) and CenterCrop(S)
  * on a PIL image.
@@ -33,7 +31,7 @@ const DEFAULT_BATCH = 64;
 export async function* renderSquares(
   source: Source,
   indices: readonly number[] | Int32Array,
-  { sizePx, config, batch = DEFAULT_BATCH, onBad }: SquareOptions,
+  { sizePx, config, batch, onBad }: SquareOptions,
 ): AsyncGenerator<Squares, void, undefined> {
   const badPhotos = new BadPhotos(source, config.data.maxBadFraction);
   const numBytes = imageBytes(sizePx);

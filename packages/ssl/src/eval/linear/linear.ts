@@ -11,7 +11,7 @@ import { numRightOf, outcomesOf, top1Of, TOP1_INTERVAL_TEXT } from '../top1.js';
 import { fitLogistic, predictLogistic, type LogisticModel } from './logisticRegression.js';
 
 /** L2 strengths tried, strongest first: each fit starts from the one before. */
-export const LOGISTIC_STRENGTHS: readonly number[] = [1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6];
+const LOGISTIC_STRENGTHS: readonly number[] = [1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6];
 
 export interface LinearResult extends LinearReport {
   readonly right: Uint8Array; // outcome of each test photo, 1: right
@@ -21,12 +21,7 @@ export interface LinearResult extends LinearReport {
  * Top-1 of the test photos. Fits on `fit` once a strength, keeps the strength with the best top-1 on `validation` (the
  * stronger one on a tie), and looks at `test` once.
  */
-export function linearProbe(
-  fit: LabelledFeatures,
-  validation: LabelledFeatures,
-  test: LabelledFeatures,
-  strengths: readonly number[] = LOGISTIC_STRENGTHS,
-): LinearResult {
+export function linearProbe(fit: LabelledFeatures, validation: LabelledFeatures, test: LabelledFeatures): LinearResult {
   return scope(() => {
     const standard = standardOf(fit.features);
     const rows = applyStandard(fit.features, standard);
@@ -35,7 +30,7 @@ export function linearProbe(
     const numClasses = fit.labels.reduce((most, label) => Math.max(most, label + 1), 0);
     let best: { strength: number; numRight: number; model: LogisticModel } | undefined;
     let previous: LogisticModel | undefined;
-    for (const strength of strengths) {
+    for (const strength of LOGISTIC_STRENGTHS) {
       previous = fitLogistic(rows, labels, numClasses, strength, previous);
       const numRight = numRightOf(outcomesOf(predictLogistic(validationRows, previous), validation.labels));
       if (best === undefined || numRight > best.numRight) best = { strength, numRight, model: previous };

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { shippedPhotos } from '../config/shippedPhotos.js';
-import type { FeatureKind, TaskReports } from '../protocol/report.js';
+import { FEATURE_KINDS, type FeatureKind, type TaskReports } from '../protocol/report.js';
 import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { deviceOption, runOrWeights, wholeNumber } from './flags.js';
 import { noticesAndLive, printResult, say } from './output.js';
@@ -28,9 +28,7 @@ export function evalCommand(): Command {
     .option('--step <n>', "the run's checkpoint of so many steps (default: its newest)", wholeNumber(0))
     .option('--weights <file>', 'an exported backbone.safetensors instead of a run')
     .addOption(
-      new Option('--features <kind>', "which features (default: the run's eval.features)").choices([
-        ...['cls', 'mean', 'invariant', 'equivariant'],
-      ]),
+      new Option('--features <kind>', "which features (default: the run's eval.features)").choices(FEATURE_KINDS),
     )
     .addOption(deviceOption('where the encoder runs (default: cpu); heads are fitted on the CPU'))
     .option('--json', 'print the figures as one JSON object')

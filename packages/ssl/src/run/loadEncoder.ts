@@ -5,7 +5,7 @@ import { generator, OutOfMemoryError, type Tensor } from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
 import { parseConfig } from '../config/parse.js';
 import type { Config } from '../config/schema.js';
-import { RunError } from '../errors.js';
+import { RunError, reasonOf } from '../errors.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import type { Encoder } from '../models/encoder.js';
@@ -55,9 +55,8 @@ export function loadEncoder(source: string, { step, random }: LoadEncoderOptions
     return { ...frozenCopy(config, tensors), runDir, ...found };
   } catch (error) {
     if (error instanceof OutOfMemoryError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(
-      `weights: ${path} must fit its configuration, got ${reason}; use the config.json it was exported with`,
+      `weights: ${path} must fit its configuration, got ${reasonOf(error)}; use the config.json it was exported with`,
     );
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();

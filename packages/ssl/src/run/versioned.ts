@@ -1,6 +1,6 @@
 /** JSON files that other tools read too: each says its version, and one of another version is not guessed at. */
 import { readFileSync } from 'node:fs';
-import { RunError } from '../errors.js';
+import { RunError, reasonOf } from '../errors.js';
 
 /**
  * The content of a JSON file that says its version. The caller names the type that files of this version have.
@@ -48,6 +48,5 @@ function readText(path: string): string {
 }
 
 function unreadable(path: string, error: unknown): RunError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new RunError(`run: ${path} must be readable, got ${reason}; take it from a copy, or make it anew`);
+  return new RunError(`run: ${path} must be readable, got ${reasonOf(error)}; take it from a copy, or make it anew`);
 }

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { BenchError } from './benchError.mjs';
 import { openSource } from '../packages/ssl/dist/data/sources/openSource.js';
 import { readRange } from '../packages/ssl/dist/data/sources/tarArchive.js';
-import { shippedPhotos } from '../packages/ssl/dist/config/shippedPhotos.js';
+import { shippedPhotos } from '../packages/ssl/dist/data/sources/shippedPhotos.js';
 
 /**
  * The folder and its files in a fixed order.

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { shippedPhotos } from '../packages/ssl/dist/config/shippedPhotos.js';
+import { shippedPhotos } from '../packages/ssl/dist/data/sources/shippedPhotos.js';
 import { BenchError } from './benchError.mjs';
 import { short } from './row.mjs';
 import { median, quantile } from './turns.mjs';

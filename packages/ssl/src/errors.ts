@@ -29,3 +29,8 @@ export class DataError extends Error {
 export class RunError extends Error {
   override readonly name = 'RunError';
 }
+
+/** What was thrown, in words, for a message that says where and what to do: it need not be an Error. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

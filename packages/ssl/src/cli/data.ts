@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { parseConfig } from '../config/parse.js';
 import { loadRecipe } from '../config/recipe.js';
 import { applySettings } from '../config/settings.js';
-import { shippedPhotos } from '../config/shippedPhotos.js';
+import { shippedPhotos } from '../data/sources/shippedPhotos.js';
 import { BadResult } from './failure.js';
 import { collect, wholeNumber } from './flags.js';
 import { plainOrLive, printResult } from './output.js';

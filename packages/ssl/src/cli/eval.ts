@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
-import { shippedPhotos } from '../config/shippedPhotos.js';
-import type { FeatureKind, TaskReports } from '../protocol/report.js';
+import { shippedPhotos } from '../data/sources/shippedPhotos.js';
+import { FEATURE_KINDS, type FeatureKind, type TaskReports } from '../protocol/report.js';
 import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { deviceOption, runOrWeights, wholeNumber } from './flags.js';
-import { plainOrLive, printResult, say } from './output.js';
+import { noticesAndLive, printResult, say } from './output.js';
 
 interface EvalFlags extends EvaluationFlags {
   readonly data?: string[];
@@ -28,9 +28,7 @@ export function evalCommand(): Command {
     .option('--step <n>', "the run's checkpoint of so many steps (default: its newest)", wholeNumber(0))
     .option('--weights <file>', 'an exported backbone.safetensors instead of a run')
     .addOption(
-      new Option('--features <kind>', "which features (default: the run's eval.features)").choices([
-        ...['cls', 'mean', 'invariant', 'equivariant'],
-      ]),
+      new Option('--features <kind>', "which features (default: the run's eval.features)").choices(FEATURE_KINDS),
     )
     .addOption(deviceOption('where the encoder runs (default: cpu); heads are fitted on the CPU'))
     .option('--json', 'print the figures as one JSON object')
@@ -66,7 +64,7 @@ async function run(runDir: string | undefined, flags: EvalFlags): Promise<void> 
     ...(flags.baseline === undefined ? {} : { baseline: flags.baseline }),
     ...(flags.step === undefined ? {} : { step: flags.step }),
     ...(flags.device === undefined ? {} : { device: flags.device }),
-    onProgress: plainOrLive(),
+    onProgress: noticesAndLive(),
   });
   const figures = {
     source: report.source,

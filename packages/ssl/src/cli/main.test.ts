@@ -55,6 +55,10 @@ describe('halfway', () => {
       'halfway: --out: a run folder must be named, got none; for example --out runs/a\n',
     ],
     [
+      ['pretrain', '--resume'],
+      'halfway: --out: the run folder to go on with must be named, got none; for example --out runs/a\n',
+    ],
+    [
       ['pretrain', '--steps', '1.5'],
       "halfway: option '--steps <n>' argument '1.5' is invalid. must be a whole number from 1.\n",
     ],
@@ -78,7 +82,15 @@ describe('halfway', () => {
     [['study', '--recipe', 'small/vicreg', '--out', 'x'], 'halfway: study: needs at least one --arm, got none;'],
     [
       ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'a/b:recon.lambda=1'],
-      'halfway: --arm: must be a name of letters, digits, "-", "_" and ".", then ":key=value,...", got a/b:recon.lambda=1\n',
+      'halfway: --arm: must be a name of letters, digits, "-", "_" and "." (not dots alone), then ":key=value,...", got a/b:recon.lambda=1\n',
+    ],
+    [
+      ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', '..'],
+      'halfway: --arm: must be a name of letters, digits, "-", "_" and "." (not dots alone), then ":key=value,...", got ..\n',
+    ],
+    [
+      ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'untrained'],
+      'halfway: study: an arm must not be named untrained, the name of the encoder that has learned nothing; choose another name\n',
     ],
     [
       ['study', '--recipe', 'small/vicreg', '--out', 'x', '--arm', 'a', '--seeds', '0,x'],

@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { configSchema } from '../config/schema.js';
 import { durationText } from '../duration.js';
 import { describeError, exitCodeOf, UsageError } from './failure.js';
 import { ConfigError, RunError } from '../errors.js';
-import { barText, printable } from './output.js';
+import { barText, endLiveLine, noticesAndLive, printable } from './output.js';
 import { rowText } from './progress.js';
 
 describe('texts for people', () => {
@@ -38,6 +38,43 @@ describe('texts for people', () => {
     expect(rowText(row, 200, config)).toBe(
       '[=====               ] 50/200  15 s left  640 images/s  wait 3 of 100 ms  loss 3.250  recon 0.125  rank 17.0 of 128',
     );
+  });
+});
+
+describe('progress', () => {
+  const { isTTY, columns } = process.stderr;
+  let written = '';
+
+  beforeEach(() => {
+    written = '';
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      written += String(text);
+      return true;
+    });
+  });
+  afterEach(() => {
+    endLiveLine();
+    vi.restoreAllMocks();
+    Object.assign(process.stderr, { isTTY, columns });
+  });
+
+  it('keeps every notice where there is no terminal, and of what is live a line now and then', () => {
+    process.stderr.isTTY = false;
+    const tell = noticesAndLive();
+    tell('knn: left out', false);
+    tell('features 1/2', true);
+    tell('features 2/2', true);
+    tell('photos in both parts', false);
+    expect(written).toBe('knn: left out\nfeatures 1/2\nphotos in both parts\n');
+  });
+
+  it('gives a notice a line of its own on a terminal, where what is live replaces itself', () => {
+    Object.assign(process.stderr, { isTTY: true, columns: 80 });
+    const tell = noticesAndLive();
+    tell('features 1/2', true);
+    tell('photos in both parts', false);
+    tell('features 2/2', true);
+    expect(written).toBe('\r\x1b[2Kfeatures 1/2\nphotos in both parts\n\r\x1b[2Kfeatures 2/2');
   });
 });
 

@@ -51,6 +51,12 @@ export function plainOrLive(): (text: string) => void {
   };
 }
 
+/** Progress in which some texts are live (`plainOrLive`) and the others stay, each on a line of its own. */
+export function noticesAndLive(): (text: string, isLive: boolean) => void {
+  const show = plainOrLive();
+  return (text, isLive) => (isLive ? show(text) : say(text));
+}
+
 /** Ends the live line, so that what follows has a line of its own. */
 export function endLiveLine(): void {
   if (hasLiveLine) process.stderr.write('\n');

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { configText, loadRecipe, recipeNames } from '../config/recipe.js';
 import type { Config } from '../config/schema.js';
-import { shippedPhotos } from '../config/shippedPhotos.js';
+import { shippedPhotos } from '../data/sources/shippedPhotos.js';
 import { durationText } from '../duration.js';
 import { UsageError } from './failure.js';
 import { collect, deviceOption, wholeNumber } from './flags.js';
@@ -120,7 +120,10 @@ async function resolveJob(flags: PretrainFlags): Promise<Job> {
     ...(flags.device === undefined ? [] : [`train.device=${flags.device}`]),
     ...(flags.init === undefined ? [] : [`init.file=${JSON.stringify(flags.init)}`]),
   ];
-  if (flags.resume !== true || out === undefined) {
+  if (flags.resume === true && out === undefined) {
+    throw new UsageError('--out: the run folder to go on with must be named, got none; for example --out runs/a');
+  }
+  if (out === undefined || flags.resume !== true) {
     if (recipe !== undefined) return { config: loadRecipe(recipe, settings), recipe, data };
     throw new UsageError(`--recipe: must be named, got none; one of ${recipeNames().join(', ')}, or a .yaml file`);
   }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { wholeNumber } from './flags.js';
-import { plainOrLive, printResult, say } from './output.js';
+import { noticesAndLive, printResult } from './output.js';
 import { stoppable } from './signals.js';
 
 interface QuickstartFlags {
@@ -24,12 +24,11 @@ export function quickstartCommand(): Command {
     )
     .action(async ({ out, seed, steps, json }: QuickstartFlags) => {
       const { quickstart } = await import('../reproduce/quickstart.js');
-      const show = plainOrLive();
       const result = await stoppable(({ signal, release }) =>
         quickstart({
           ...{ out, seed, signal, onTrained: release },
           ...(steps === undefined ? {} : { steps }),
-          onText: (text, isLive) => (isLive ? show(text) : say(text)),
+          onText: noticesAndLive(),
         }),
       );
       const { comparisonPath, comparison } = result;

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
-import { shippedPhotos } from '../config/shippedPhotos.js';
+import { shippedPhotos } from '../data/sources/shippedPhotos.js';
 import type { StudyArm } from '../reproduce/study.js';
 import { UsageError } from './failure.js';
 import { collect, wholeNumber } from './flags.js';
-import { plainOrLive, printResult, say } from './output.js';
+import { noticesAndLive, printResult } from './output.js';
 import { evaluationChoice, withEvaluationFlags, type EvaluationFlags } from './evaluationFlags.js';
 import { stoppable } from './signals.js';
 
@@ -54,7 +54,6 @@ async function run(flags: StudyFlags): Promise<void> {
   if (test === undefined)
     throw new UsageError('study: --data needs --test: photos to ask about, which are not trained on');
   const { study } = await import('../reproduce/study.js');
-  const show = plainOrLive();
   const result = await stoppable(({ signal, release }) =>
     study({
       ...{ recipe: flags.recipe, arms, seeds: seedsOf(flags.seeds), out: flags.out },
@@ -62,7 +61,7 @@ async function run(flags: StudyFlags): Promise<void> {
       ...{ train: flags.data ?? shippedPhotos('train'), test },
       ...(flags.knnOver === undefined ? {} : { knnOver: flags.knnOver }),
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
-      onText: (text, isLive) => (isLive ? show(text) : say(text)),
+      onText: noticesAndLive(),
       signal,
       onTrained: release,
     }),
@@ -77,9 +76,9 @@ async function run(flags: StudyFlags): Promise<void> {
 /** `task`, or `base:recon.target=none,train.batch=32`. The name is also the folder's. */
 function armOf(text: string): StudyArm {
   const [name = '', ...rest] = text.split(':');
-  if (!/^[\w.-]+$/.test(name)) {
+  if (!/^(?!\.+$)[\w.-]+$/.test(name)) {
     throw new UsageError(
-      `--arm: must be a name of letters, digits, "-", "_" and ".", then ":key=value,...", got ${text}`,
+      `--arm: must be a name of letters, digits, "-", "_" and "." (not dots alone), then ":key=value,...", got ${text}`,
     );
   }
   // A comma within a value, as in augment.cropScale=[0.35,1], has no key after it.

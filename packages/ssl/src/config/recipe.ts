@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
-import { ConfigError } from '../errors.js';
+import { ConfigError, reasonOf } from '../errors.js';
 import { nearestName } from './nearestName.js';
 import { parseConfig } from './parse.js';
 import { requireRead } from './readSettings.js';
@@ -68,8 +68,6 @@ function readYaml(path: string): unknown {
   try {
     return parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new ConfigError(
-      `${path}: must be readable YAML, got ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new ConfigError(`${path}: must be readable YAML, got ${reasonOf(error)}`);
   }
 }

@@ -5,6 +5,7 @@
  * numbers in brackets such as (E.5-23) point at the open points of the paper listed in docs/open-points.md.
  */
 import { z } from 'zod';
+import { FEATURE_KINDS } from '../protocol/report.js';
 import { dino, dinov2, ibot, sie, simclr, vicreg } from './objectiveSections.js';
 import { count, fraction, positive, rangeOf, shareBelow1 } from './ranges.js';
 
@@ -384,10 +385,7 @@ const evaluation = z.strictObject({
     })
     .prefault({}),
   knnK: count.default(20).describe('neighbours'),
-  features: z
-    .enum(['cls', 'mean', 'invariant', 'equivariant'])
-    .default('mean')
-    .describe('default features of halfway eval'),
+  features: z.enum(FEATURE_KINDS).default('mean').describe('default features of halfway eval'),
   weights: z
     .enum(['teacher', 'student'])
     .default('teacher')

@@ -1,5 +1,5 @@
 /** Pictures for people: a grid of images with a title over each column, as a PNG file. */
-import { renameSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { OverlayOptions } from 'sharp';
 
@@ -45,10 +45,11 @@ export async function writeContactSheet(path: string, columns: readonly SheetCol
   const centers = columns.map((_, column) => GAP_PX + column * stepPx + cellPx / 2);
   const titles = await Promise.all(columns.map(({ title }, i) => titleOverlay(title, centers[i] ?? 0, widthPx)));
   const { default: sharp } = await import('sharp'); // here, because it takes longer to load than a training has time for at its start
-  await sharp(canvas, { raw: { width: widthPx, height: heightPx, channels: 3 } })
+  const png = await sharp(canvas, { raw: { width: widthPx, height: heightPx, channels: 3 } })
     .composite(titles)
     .png()
-    .toFile(partial);
+    .toBuffer();
+  writeFileSync(partial, png); // not by sharp, whose errors of a disk are not the system's
   renameSync(partial, path);
 }
 

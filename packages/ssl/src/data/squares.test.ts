@@ -44,7 +44,7 @@ describe('renderSquares', () => {
 
   it('asks for nothing where nothing is wanted', async () => {
     expect(
-      (await collect(renderSquares(await photoSource(1), [], { sizePx: 8, config: dataConfig() }))).indices,
+      (await collect(renderSquares(await photoSource(1), [], { sizePx: 8, config: dataConfig(), batch: 4 }))).indices,
     ).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ export interface SquareOptions {
   readonly sizePx: number; // S
   readonly config: Pick<Config, 'data'>;
   /** Photos a chunk. */
-  readonly batch?: number;
+  readonly batch: number;
   /** Photos that are asked for, here and elsewhere: of these `data.maxBadFraction` may be bad; by default as many as there are indices. */
   readonly numPhotos?: number;
   /** Told once of each photo that is left out because it cannot be read. */
@@ -23,8 +23,6 @@ export interface Squares {
   readonly shortSidesPx: Int32Array; // [n] of the photos as they are stored: below S they were enlarged
 }
 
-const DEFAULT_BATCH = 64;
-
 /**
  * Renders the photos at `indices`, in that order, a chunk at a time; torchvision's Resize(S) and CenterCrop(S)
  * on a PIL image.
@@ -35,7 +33,7 @@ const DEFAULT_BATCH = 64;
 export async function* renderSquares(
   source: Source,
   indices: readonly number[] | Int32Array,
-  { sizePx, config, batch = DEFAULT_BATCH, numPhotos = indices.length, onBad }: SquareOptions,
+  { sizePx, config, batch, numPhotos = indices.length, onBad }: SquareOptions,
 ): AsyncGenerator<Squares, void, undefined> {
   const badPhotos = new BadPhotos(source, config.data.maxBadFraction, { numPhotos });
   const numBytes = imageBytes(sizePx);

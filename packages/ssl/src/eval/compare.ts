@@ -72,9 +72,9 @@ interface Figure {
 
 const FIGURES: readonly Figure[] = [
   ...BORDERS.flatMap((border) => [...R2_PARAMETERS, 'mean' as const].map((parameter) => r2Figure(parameter, border))),
-  ofFeatures('knn.top1', 'k-NN top-1 %', 1, ({ tasks: { knn } }) => top1Of(knn)),
+  ofFeatures('knn.top1', 'k-NN top-1 %', 1, ({ tasks: { knn } }) => measuredTop1(knn)),
   {
-    ...ofFeatures('knnAll.top1', 'k-NN top-1 %, all photos', 1, ({ knnAll }) => top1Of(knnAll)),
+    ...ofFeatures('knnAll.top1', 'k-NN top-1 %, all photos', 1, ({ knnAll }) => measuredTop1(knnAll)),
     gainIntervalOf: (pairs) => {
       const known = pairs.flatMap(({ before, after }): [Uint8Array, Uint8Array][] =>
         before.knnAll === undefined || after.knnAll === undefined ? [] : [[before.knnAll.right, after.knnAll.right]],
@@ -82,7 +82,7 @@ const FIGURES: readonly Figure[] = [
       return known.length === 0 ? undefined : pairedTop1Difference(known).interval;
     },
   },
-  ofFeatures('linear.top1', 'linear top-1 %', 1, ({ tasks: { linear } }) => top1Of(linear)),
+  ofFeatures('linear.top1', 'linear top-1 %', 1, ({ tasks: { linear } }) => measuredTop1(linear)),
   ofFeatures('rank.effectiveRank', 'effective rank', 1, ({ tasks: { rank } }) => {
     return rank && { value: rank.effectiveRank, interval: rank.interval };
   }),
@@ -92,11 +92,36 @@ const FIGURES: readonly Figure[] = [
 
 /** Arms in the order in which they first appear; rows only for figures that some run has. */
 export function compareArms(runs: readonly ArmRun[], gainArms?: GainArms): Comparison {
-  const names = [...new Set(runs.map((run) => run.arm))];
+  return { arms: armsOf(runs), rows: rowsOf(runs, gainArms).map(({ row }) => row) };
+}
+
+/** The comparison as a Markdown table, one row a figure, one column an arm, the last column the gain if one is wanted. */
+export function comparisonTable(runs: readonly ArmRun[], gainArms?: GainArms): string {
+  const [arms, rows] = [armsOf(runs), rowsOf(runs, gainArms)];
+  const hasGain = gainArms !== undefined && rows.some(({ row }) => row.gain !== undefined);
+  const header = ['', ...arms.map(({ arm, seeds }) => (seeds.length > 1 ? `${arm} (${seeds.length} seeds)` : arm))];
+  if (hasGain) header.push(`${gainArms.to} minus ${gainArms.from}`);
+  const body = rows.map(({ row, digits }) => {
+    const cells = arms.map(({ arm }) => cellText(row.cells[arm], digits));
+    return [row.title, ...cells, ...(hasGain ? [gainText(row.gain, digits)] : [])];
+  });
+  return alignedTable([header, ...body]);
+}
+
+function armsOf(runs: readonly ArmRun[]): Comparison['arms'] {
+  const names = [...new Set(runs.map(({ arm }) => arm))];
+  return names.map((arm) => ({ arm, seeds: runs.filter((run) => run.arm === arm).map(({ seed }) => seed) }));
+}
+
+/** The rows, each with the digits that its values are written with. */
+function rowsOf(
+  runs: readonly ArmRun[],
+  gainArms: GainArms | undefined,
+): { readonly row: ComparisonRow; readonly digits: number }[] {
   const runsOf = (arm: string): ArmRun[] => runs.filter((run) => run.arm === arm);
-  const rows = FIGURES.flatMap((figure): ComparisonRow[] => {
+  return FIGURES.flatMap((figure) => {
     const cells: Record<string, ComparisonCell> = {};
-    for (const arm of names) {
+    for (const { arm } of armsOf(runs)) {
       const cell = cellOf(figure, runsOf(arm));
       if (cell !== undefined) cells[arm] = cell;
     }
@@ -105,23 +130,9 @@ export function compareArms(runs: readonly ArmRun[], gainArms?: GainArms): Compa
       gainArms === undefined || !figure.hasGain
         ? undefined
         : gainOf(figure, runsOf(gainArms.from), runsOf(gainArms.to));
-    return [{ figure: figure.figure, title: figure.title, cells, ...(gain === undefined ? {} : { gain }) }];
+    const row = { figure: figure.figure, title: figure.title, cells, ...(gain === undefined ? {} : { gain }) };
+    return [{ row, digits: figure.digits }];
   });
-  return { arms: names.map((arm) => ({ arm, seeds: runsOf(arm).map((run) => run.seed) })), rows };
-}
-
-/** The comparison as a Markdown table, one row a figure, one column an arm, the last column the gain if one is wanted. */
-export function comparisonTable(runs: readonly ArmRun[], gainArms?: GainArms): string {
-  const { arms, rows } = compareArms(runs, gainArms);
-  const hasGain = gainArms !== undefined && rows.some((row) => row.gain !== undefined);
-  const header = ['', ...arms.map(({ arm, seeds }) => (seeds.length > 1 ? `${arm} (${seeds.length} seeds)` : arm))];
-  if (hasGain) header.push(`${gainArms.to} minus ${gainArms.from}`);
-  const body = rows.map((row) => {
-    const digits = FIGURES.find(({ figure }) => figure === row.figure)?.digits ?? 2;
-    const cells = arms.map(({ arm }) => cellText(row.cells[arm], digits));
-    return [row.title, ...cells, ...(hasGain ? [gainText(row.gain, digits)] : [])];
-  });
-  return alignedTable([header, ...body]);
 }
 
 function r2Figure(parameter: R2Parameter | 'mean', border: Border): Figure {
@@ -137,7 +148,9 @@ function ofFeatures(figure: string, title: string, digits: number, of: Figure['o
   return { figure, title, digits, of, hasGain: true };
 }
 
-function top1Of(report: { readonly top1: number; readonly interval: Interval } | undefined): Measured | undefined {
+function measuredTop1(
+  report: { readonly top1: number; readonly interval: Interval } | undefined,
+): Measured | undefined {
   return report && { value: report.top1, interval: report.interval };
 }
 

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { scope } from '@halfway/torch';
 import { configSchema, type Config } from '../config/schema.js';
 import { notReadText } from '../data/sources/source.js';
-import { ConfigError, RunError } from '../errors.js';
+import { ConfigError, RunError, reasonOf } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { EVAL_TASKS, REPORT_VERSION } from '../protocol/report.js';
 import type { EvalReport, EvalTask, FeatureKind, TaskReports } from '../protocol/report.js';
@@ -153,7 +153,7 @@ function readEarlier(path: string, tell: (text: string) => void): EvalReport | u
   try {
     return readVersioned(path, REPORT_VERSION) as EvalReport;
   } catch (error) {
-    tell(`${error instanceof Error ? error.message : String(error)}; this evaluation takes its place`);
+    tell(`${reasonOf(error)}; this evaluation takes its place`);
     return undefined;
   }
 }
@@ -201,7 +201,7 @@ function requireWritable(path: string): void {
     accessSync(dirname(path), constants.W_OK);
   } catch (error) {
     throw new RunError(
-      `eval: the run's folder must be writable for the report, got ${error instanceof Error ? error.message : String(error)}; ` +
+      `eval: the run's folder must be writable for the report, got ${reasonOf(error)}; ` +
         'change its permissions, or evaluate a copy',
     );
   }

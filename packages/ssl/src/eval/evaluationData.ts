@@ -10,7 +10,7 @@ import { fileStats, locations } from '../data/sources/location.js';
 import { openSource } from '../data/sources/openSource.js';
 import type { BadSample, Source } from '../data/sources/source.js';
 import { DataError } from '../errors.js';
-import type { SquareChunk } from './features.js';
+import type { Squares } from '../data/squares.js';
 import { evenSubset, partitionById, TEST_FRACTION } from './partition.js';
 
 /** Renderings that are kept, of all parts and sizes together; what does not fit is made again for each use. */
@@ -48,7 +48,7 @@ export class EvaluationData {
   renderSeconds = 0;
   readonly #data: Config['data'];
   readonly #bad = new Map<string, BadSample>();
-  readonly #kept = new Map<string, readonly SquareChunk[]>();
+  readonly #kept = new Map<string, readonly Squares[]>();
   #keptBytes = 0;
 
   /** @throws DataError where a source cannot be opened, or a photo is in both parts */
@@ -64,7 +64,7 @@ export class EvaluationData {
    * Central squares of a part's readable photos at `sizePx`, in order.
    * @throws DataError when too many of both parts' photos cannot be read, or none of this one
    */
-  async *squares(part: EvaluationPart, sizePx: number): AsyncGenerator<SquareChunk> {
+  async *squares(part: EvaluationPart, sizePx: number): AsyncGenerator<Squares> {
     const key = `${part.name}-${sizePx}`;
     const kept = this.#kept.get(key);
     if (kept !== undefined) {
@@ -75,7 +75,7 @@ export class EvaluationData {
     const partBytes = part.indices.length * bytes;
     const fits = this.#keptBytes + partBytes <= MEMORY_BYTES;
     const batch = Math.max(8, Math.min(CHUNK_PHOTOS, Math.floor(CHUNK_BYTES / bytes)));
-    const chunks: SquareChunk[] = [];
+    const chunks: Squares[] = [];
     let before = performance.now();
     const numPhotos = this.train.indices.length + this.test.indices.length;
     const onBad = (sample: BadSample): void => this.#addBad(sample);

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
+import { reasonOf } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import { discard } from '../run/files.js';
 
@@ -42,9 +43,7 @@ export class FeatureCache {
       for (const tensor of tensors.values()) tensor.dispose();
       this.#onNotice(`feature cache: ${path} ${reason}; computing again`);
     } catch (error) {
-      this.#onNotice(
-        `feature cache: ${path} cannot be read (${error instanceof Error ? error.message : String(error)}); computing again`,
-      );
+      this.#onNotice(`feature cache: ${path} cannot be read (${reasonOf(error)}); computing again`);
     }
     discard(path);
     return undefined;
@@ -57,9 +56,7 @@ export class FeatureCache {
       makeFolder(this.#dir);
       saveSafetensors(path, tensors, { ...metadataOf(key), checksum: checksumOf(tensors) });
     } catch (error) {
-      this.#onNotice(
-        `feature cache: ${path} cannot be written (${error instanceof Error ? error.message : String(error)}); going on without it`,
-      );
+      this.#onNotice(`feature cache: ${path} cannot be written (${reasonOf(error)}); going on without it`);
     }
   }
 

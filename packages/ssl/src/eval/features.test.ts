@@ -1,12 +1,13 @@
 import { generator, memory, rand, type Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { configSchema, type Config } from '../config/schema.js';
+import type { Squares } from '../data/squares.js';
 import { Adapter } from '../models/adapter.js';
 import { evalContext, expectClose } from '../models/fixture.case.js';
 import { Vit, vitConfig } from '../models/vit.js';
 import { normalize } from '../transforms/pixels.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
-import { encodePhotos, encoderBatch, featureFunction, type SquareChunk } from './features.js';
+import { encodePhotos, encoderBatch, featureFunction } from './features.js';
 
 function network(split: Partial<Config['split']> = {}): FrozenNetwork {
   const config = configSchema.parse({
@@ -71,7 +72,7 @@ describe('encoderBatch', () => {
 });
 
 /** Two chunks, 3 and 2 photos of 2 x 2 pixels; photo 1 of the source was unreadable. */
-async function* chunks(): AsyncGenerator<SquareChunk> {
+async function* chunks(): AsyncGenerator<Squares> {
   const pixels = (values: readonly number[]): Uint8Array =>
     Uint8Array.from(values.flatMap((value) => Array<number>(12).fill(value)));
   yield { indices: Int32Array.of(0, 2, 3), pixels: pixels([0, 51, 102]), shortSidesPx: Int32Array.of(9, 8, 7) };

@@ -17,9 +17,6 @@ import { normalize } from '../transforms/pixels.js';
 /** Images f32 [B, 3, S, S] in [0, 1] to features f32 [B, D], without a graph. */
 export type FeatureFunction = (images: Tensor) => Tensor;
 
-/** Rendered photos, as `renderSquares` makes them. */
-export type SquareChunk = Squares;
-
 /**
  * Tokens of an encoder batch: few enough for the activations to stay in the processor's cache. Measured at width 128, f32:
  * 0.43 ms an image for 64 to 128 images of 17 tokens, 0.70 for 512.
@@ -84,7 +81,7 @@ function pooled(network: FrozenNetwork, tokens: Tokens, kind: FeatureKind, ctx: 
 }
 
 /** `count` photos of a chunk from `first` on. */
-function slice(chunk: SquareChunk, sidePx: number, first: number, count: number): SquareChunk {
+function slice(chunk: Squares, sidePx: number, first: number, count: number): Squares {
   const bytes = 3 * sidePx * sidePx;
   return {
     indices: chunk.indices.subarray(first, first + count),
@@ -94,7 +91,7 @@ function slice(chunk: SquareChunk, sidePx: number, first: number, count: number)
 }
 
 /** A chunk's pixels as f32 [n, 3, C, C] in [0, 1]. */
-function imagesOf(chunk: SquareChunk, sidePx: number): Tensor {
+function imagesOf(chunk: Squares, sidePx: number): Tensor {
   const pixels = tensor(chunk.pixels, { shape: [chunk.indices.length, 3, sidePx, sidePx] });
   return pixels.to('float32').div(255);
 }
@@ -106,10 +103,10 @@ function imagesOf(chunk: SquareChunk, sidePx: number): Tensor {
  * @param visit gets f32 [B, 3, C, C] in [0, 1] and the photos they show
  */
 export async function forEachBatch(
-  chunks: AsyncIterable<SquareChunk>,
+  chunks: AsyncIterable<Squares>,
   sidePx: number,
   batchImages: number,
-  visit: (images: Tensor, photos: SquareChunk) => void,
+  visit: (images: Tensor, photos: Squares) => void,
 ): Promise<void> {
   for await (const chunk of chunks) {
     for (let first = 0; first < chunk.indices.length; first += batchImages) {
@@ -167,7 +164,7 @@ export interface EncodedPhotos {
  * @param view f32 [B, 3, C, C] to the view f32 [B, 3, S, S] that the encoder sees
  */
 export async function encodePhotos(
-  chunks: AsyncIterable<SquareChunk>,
+  chunks: AsyncIterable<Squares>,
   numPhotos: number,
   renderingPx: number,
   view: (renderings: Tensor) => Tensor,

@@ -21,13 +21,12 @@ const Z_95 = 1.959963984540054;
  * rows of n images drawn with replacement and hands the sums to `statistics`.
  *
  * @param rows [numImages, numColumns], row-major
- * @returns one array a statistic, each with `numResamples` values
+ * @returns one array a statistic, each with `NUM_RESAMPLES` values
  */
 export function bootstrap(
   rows: Float64Array,
   numColumns: number,
   statistics: (sums: Float64Array) => readonly number[],
-  numResamples: number = NUM_RESAMPLES,
 ): Float64Array[] {
   const numImages = rows.length / numColumns;
   if (!Number.isInteger(numImages) || numImages === 0) {
@@ -35,7 +34,7 @@ export function bootstrap(
   }
   const sums = new Float64Array(numColumns);
   const replicates: Float64Array[] = [];
-  for (let resample = 0; resample < numResamples; resample++) {
+  for (let resample = 0; resample < NUM_RESAMPLES; resample++) {
     const draw = uniformStream(RESAMPLE_SEED, 0, resample, 0, 'bootstrap');
     sums.fill(0);
     for (let i = 0; i < numImages; i++) {
@@ -45,7 +44,7 @@ export function bootstrap(
       }
     }
     statistics(sums).forEach((value, which) => {
-      (replicates[which] ??= new Float64Array(numResamples))[resample] = value;
+      (replicates[which] ??= new Float64Array(NUM_RESAMPLES))[resample] = value;
     });
   }
   return replicates;

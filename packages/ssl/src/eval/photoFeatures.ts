@@ -9,16 +9,10 @@ import type { Config } from '../config/schema.js';
 import { BORDERS, type Border, type FeatureKind, type R2Parameter } from '../protocol/report.js';
 import type { FrozenNetwork } from '../run/loadEncoder.js';
 import type { Transformation } from '../transforms/transformation.js';
+import type { Squares } from '../data/squares.js';
 import { idsOf, modifiedKey, photosKey, type EvaluationData, type EvaluationPart } from './evaluationData.js';
 import { checksumOf, type FeatureCache, type FeatureKey } from './featureCache.js';
-import {
-  encodePhotos,
-  encoderBatch,
-  featureFunction,
-  type EncodedPhotos,
-  type FeatureFunction,
-  type SquareChunk,
-} from './features.js';
+import { encodePhotos, encoderBatch, featureFunction, type EncodedPhotos, type FeatureFunction } from './features.js';
 import type { ProgressListener } from './progress.js';
 import { originalView, renderingPx } from './r2/borders.js';
 import { drawThetas, evaluationTransformations } from './r2/thetas.js';
@@ -195,7 +189,7 @@ export class PhotoFeatures {
   }
 
   /** The part's renderings, telling how far they are as they are used. */
-  async *#watched(part: EvaluationPart, side: number, what: string): AsyncGenerator<SquareChunk> {
+  async *#watched(part: EvaluationPart, side: number, what: string): AsyncGenerator<Squares> {
     let numDone = 0;
     this.#options.onProgress(`${what}, ${part.name}`, false);
     for await (const chunk of this.#options.data.squares(part, side)) {

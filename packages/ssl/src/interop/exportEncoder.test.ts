@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as torch from '@halfway/torch';
@@ -164,11 +164,38 @@ describe('an export', () => {
     const before = contents();
     const broken = drawn({ ...TINY, numRegisters: 1 });
     vi.spyOn(broken.adapter, 'stateDict').mockImplementation(() => {
-      throw new Error('ENOSPC'); // after the encoder's file
+      throw new TypeError('of the engine'); // after the encoder's file
     });
-    expect(() => exportEncoder(broken, 'hf', folder)).toThrow(RunError);
+    expect(() => exportEncoder(broken, 'hf', folder)).toThrow(TypeError);
     expect(contents()).toEqual(before);
     expect(readdirSync(folder)).toEqual(visible()); // nothing half written stays
+  });
+
+  it('interrupted while it is moved can be made again, also after a try that failed; weights never have the configuration of others', () => {
+    const folder = join(scratch, 'interrupted');
+    exportEncoder(drawn({ ...TINY, numRegisters: 1 }), 'timm', folder);
+    const bare = drawn(TINY, { location: 'backbone', equivariantDim: 0 });
+    const obstacle = join(folder, 'adapter.safetensors'); // a stale file that cannot be removed stops the move
+    rmSync(obstacle);
+    makeFolder(obstacle);
+    expect(() => exportEncoder(bare, 'safetensors', folder)).toThrow(RunError);
+    expect(readdirSync(folder).sort()).toEqual(['.export.partial', 'adapter.safetensors', 'model.safetensors']);
+    const broken = drawn(TINY);
+    vi.spyOn(broken.adapter, 'stateDict').mockImplementation(() => {
+      throw new RunError('full');
+    });
+    expect(() => exportEncoder(broken, 'timm', folder)).toThrow('full');
+    rmdirSync(obstacle);
+    const written = exportEncoder(bare, 'safetensors', folder).map((path) => basename(path));
+    expect(readdirSync(folder).sort()).toEqual(written.sort());
+  });
+
+  it('is not written over weights of others that came to what an interrupted one has left', () => {
+    const folder = join(scratch, 'others');
+    makeFolder(join(folder, '.export.partial'));
+    writeFileSync(join(folder, 'model.safetensors'), '');
+    writeFileSync(join(folder, 'config.json'), '{"model_type": "dinov2"}');
+    expect(() => exportEncoder(drawn(TINY), 'hf', folder)).toThrow('nothing but an earlier export');
   });
 
   it("is not written among other files, such as a run's or another program's weights", () => {

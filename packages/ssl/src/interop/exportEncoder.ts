@@ -1,17 +1,16 @@
 /** Encoder and adapter in a folder, in the form that other programs load. */
 import { join } from 'node:path';
-import { scope, type Tensor } from '@halfway/torch';
+import type { Tensor } from '@halfway/torch';
 import { saveSafetensors } from '@halfway/torch/io';
 import type { Module } from '@halfway/torch/nn';
 import type { Config } from '../config/schema.js';
 import { splitDims } from '../config/splitDims.js';
-import { ConfigError, RunError } from '../errors.js';
-import { makeFolder } from '../makeFolder.js';
+import { ConfigError } from '../errors.js';
 import { Vit, vitConfig } from '../models/vit.js';
 import { BACKBONE, writeBackbone } from '../run/exportBackbone.js';
-import { diskError, discard, writeAtomic } from '../run/files.js';
+import { writeAtomic } from '../run/files.js';
 import type { LoadedEncoder } from '../run/loadEncoder.js';
-import { publish, removeStale, staleFiles } from './exportFolder.js';
+import { staleFiles, writeExport } from './exportFolder.js';
 import type { ExportFormat, FormatName } from './formatNames.js';
 import { formatNamed } from './formats.js';
 import { huggingFaceConfig, huggingFacePreprocessing } from './huggingFace.js';
@@ -53,12 +52,11 @@ const LAYOUTS: Readonly<Record<Exclude<ExportFormat, 'safetensors'>, Layout>> = 
  */
 export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folder: string): string[] {
   const { encoder, adapter, config } = loaded;
-  const unfinished = join(folder, '.export.partial');
   if (format === 'safetensors') {
     const names = [BACKBONE, 'config.json'];
     const stale = staleFiles(folder, names, weightsOf(loaded));
     const tensors = new Map([...prefixed('encoder.', encoder), ...prefixed('adapter.', adapter)]);
-    return finished(unfinished, folder, { names, stale }, () => writeBackbone(unfinished, tensors, config));
+    return writeExport(folder, { names, stale }, (unfinished) => writeBackbone(unfinished, tensors, config));
   }
   if (!(encoder instanceof Vit)) {
     throw new ConfigError(
@@ -73,7 +71,7 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
   const hasAdapter = adapter.proj !== undefined;
   const names = [MODEL, ...(hasAdapter ? [ADAPTER] : []), ...Object.keys(texts)];
   const stale = staleFiles(folder, names, weightsOf(loaded));
-  return finished(unfinished, folder, { names, stale }, () => {
+  return writeExport(folder, { names, stale }, (unfinished) => {
     const metadata = { format: 'pt', ...(!hasAdapter && columns) };
     const model = toTheirs(formatNamed(tensorNames), state);
     saveSafetensors(join(unfinished, MODEL), model, metadata);
@@ -82,26 +80,6 @@ export function exportEncoder(loaded: LoadedEncoder, format: ExportFormat, folde
       writeAtomic(join(unfinished, name), `${JSON.stringify(content, undefined, 2)}\n`);
     }
   });
-}
-
-/** Writes an export aside, then moves it to its folder: one that is interrupted leaves what was there before. */
-function finished(
-  unfinished: string,
-  folder: string,
-  { names, stale }: { readonly names: readonly string[]; readonly stale: readonly string[] },
-  write: () => void,
-): string[] {
-  discard(unfinished); // of an export that was killed
-  try {
-    makeFolder(unfinished);
-    scope(write);
-  } catch (error) {
-    discard(unfinished);
-    throw error instanceof RunError ? error : diskError(folder, error);
-  }
-  const paths = publish(unfinished, folder, names);
-  removeStale(stale);
-  return paths;
 }
 
 /** The file that an export is made of; of a run, whose checkpoint it is made of, the one of the run's own export. */

@@ -1,8 +1,10 @@
 /** The folder of an export: nothing that is not ours is overwritten, and nothing of an earlier export stays beside a new one. */
 import { existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { scope } from '@halfway/torch';
 import { ConfigError } from '../errors.js';
-import { diskError } from '../run/files.js';
+import { makeFolder } from '../makeFolder.js';
+import { discard, diskError } from '../run/files.js';
 import { huggingFaceConfig } from './huggingFace.js';
 import { timmConfig } from './timm.js';
 import type { VitSettings } from './vitSettings.js';
@@ -13,11 +15,14 @@ const EXPORT_FILES: readonly string[] = [
   ...['config.json', 'preprocessor_config.json'],
 ];
 
+/** Within the folder of an export: what is written of it, and while it is there a sign that files without a configuration are ours. */
+const UNFINISHED = '.export.partial';
+
 /**
  * Files of an earlier export that one of `names` does not replace, for removal once that is written.
  * @param weights the file that the export is made of, or for a run the one of its own export
- * @throws ConfigError unless the folder is new, empty (but for hidden files) or holds nothing but an earlier export, whose weights are
- * not those to be exported; RunError when it cannot be read
+ * @throws ConfigError unless the folder is new, empty (but for hidden files) or holds nothing but an earlier export, or what one that was
+ * interrupted has left, whose weights are not those to be exported; RunError when it cannot be read
  */
 export function staleFiles(folder: string, names: readonly string[], weights: string): string[] {
   const found = namesIn(folder);
@@ -36,35 +41,53 @@ export function staleFiles(folder: string, names: readonly string[], weights: st
   return stale;
 }
 
-/**
- * Removes the files that `staleFiles` found.
- * @throws RunError naming the one that cannot be
- */
-export function removeStale(paths: readonly string[]): void {
-  for (const path of paths) {
-    try {
-      rmSync(path);
-    } catch (error) {
-      throw diskError(path, error);
-    }
-  }
+/** What an export consists of, and what has to go when it comes. */
+export interface ExportFiles {
+  readonly names: readonly string[];
+  readonly stale: readonly string[]; // what `staleFiles` found
 }
 
 /**
- * Moves the files of a finished export from a folder in the same place to where they belong. A configuration is the last to come and
- * the first to go: weights never stand beside one that is not theirs.
- * @throws RunError naming the folder when one of them cannot be moved
+ * Writes an export aside, then moves it to its folder. Weights never stand beside a configuration that is not theirs: an export that fails or
+ * is interrupted while it is written leaves what was there before, and one that is interrupted while it is moved leaves files without a
+ * configuration, which the next export may replace.
+ * @param write is given the folder to write into
+ * @returns the files' paths
+ * @throws RunError when the disk does not take the files
  */
-export function publish(from: string, folder: string, names: readonly string[]): string[] {
+export function writeExport(folder: string, files: ExportFiles, write: (unfinished: string) => void): string[] {
+  const unfinished = join(folder, UNFINISHED);
+  const isRemainder = existsSync(unfinished) && !existsSync(join(folder, 'config.json'));
   try {
-    rmSync(join(folder, 'config.json'), { force: true });
-    const last = (name: string): number => Number(name === 'config.json');
-    for (const name of [...names].sort((a, b) => last(a) - last(b))) renameSync(join(from, name), join(folder, name));
-    rmSync(from, { recursive: true });
+    makeFolder(unfinished);
+    discardContent(unfinished); // of an export that was killed
+    scope(() => write(unfinished));
+  } catch (error) {
+    discardContent(unfinished);
+    if (!isRemainder) discard(unfinished); // else it is what tells that the remainder is ours
+    throw diskError(folder, error);
+  }
+  try {
+    publish(unfinished, folder, files);
   } catch (error) {
     throw diskError(folder, error);
   }
-  return names.map((name) => join(folder, name));
+  return files.names.map((name) => join(folder, name));
+}
+
+/** Moves the files of a written export to where they belong: a configuration is the first to go and the last to come. */
+function publish(unfinished: string, folder: string, { names, stale }: ExportFiles): void {
+  rmSync(join(folder, 'config.json'), { force: true });
+  for (const path of stale) rmSync(path);
+  const last = (name: string): number => Number(name === 'config.json');
+  for (const name of [...names].sort((a, b) => last(a) - last(b))) {
+    renameSync(join(unfinished, name), join(folder, name));
+  }
+  rmSync(unfinished, { recursive: true });
+}
+
+function discardContent(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) discard(join(folder, name));
 }
 
 function namesIn(folder: string): string[] {
@@ -82,13 +105,18 @@ const ANY: VitSettings = {
   ...{ layerScale: 0, numRegisters: 0 },
 };
 
-/** Whether config.json has the keys that an export writes, all and no others: what timm and Hugging Face save or publish has more. */
+/**
+ * Whether config.json has the keys that an export writes, all and no others: what timm and Hugging Face save or publish has more. Without
+ * one, whether an export was interrupted while it was moved.
+ */
 function isOurs(folder: string): boolean {
+  const path = join(folder, 'config.json');
+  if (!existsSync(path)) return existsSync(join(folder, UNFINISHED));
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+    json = JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    return false; // none there, or no JSON
+    return false;
   }
   const theirs = [timmConfig(ANY), huggingFaceConfig(ANY), huggingFaceConfig({ ...ANY, numRegisters: 4 })];
   return (

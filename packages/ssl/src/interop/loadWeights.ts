@@ -1,5 +1,6 @@
 /** Weights of a published encoder, or of one of ours, under our names. */
 import { OutOfMemoryError, scope, type Tensor } from '@halfway/torch';
+import { reasonOf } from '../errors.js';
 import { foldPixels, hasOtherPixels } from './foldPixels.js';
 import type { FormatName } from './formatNames.js';
 import type { WeightFormat } from './formats.js';
@@ -81,7 +82,6 @@ function translated(format: WeightFormat, tensors: ReadonlyMap<string, Tensor>, 
     return toOurs(format, tensors);
   } catch (error) {
     if (error instanceof OutOfMemoryError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail(`weights must have the shapes of ${format.name}, got: ${reason}; is the file damaged?`);
+    return fail(`weights must have the shapes of ${format.name}, got: ${reasonOf(error)}; is the file damaged?`);
   }
 }

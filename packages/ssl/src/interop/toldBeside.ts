@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { parseConfig } from '../config/parse.js';
 import { readConfigFile } from '../config/recipe.js';
 import type { Config } from '../config/schema.js';
-import { DataError } from '../errors.js';
+import { DataError, reasonOf } from '../errors.js';
 import { vitConfig } from '../models/vit.js';
 import { EXPORT_VERSION } from '../run/exportBackbone.js';
 import { requireVersion } from '../run/versioned.js';
@@ -54,9 +54,8 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as unknown;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     throw new DataError(
-      `${path}: the configuration beside weights must be JSON, got ${reason}; mend it, or move it away`,
+      `${path}: the configuration beside weights must be JSON, got ${reasonOf(error)}; mend it, or move it away`,
       { path },
     );
   }

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { Tensor } from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
+import { reasonOf } from '../errors.js';
 import { zip } from '../pairs.js';
 import { type Fail, failIn } from './pth/fail.js';
 import { isPth, openPth } from './pth/openPth.js';
@@ -49,8 +50,7 @@ function openForReading(path: string): number {
   try {
     return openSync(path, 'r');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return failIn(path)(`a file of weights must be readable, got ${reason}; change its mode or owner`);
+    return failIn(path)(`a file of weights must be readable, got ${reasonOf(error)}; change its mode or owner`);
   }
 }
 

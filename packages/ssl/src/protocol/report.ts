@@ -14,6 +14,10 @@ export type R2Parameter = (typeof R2_PARAMETERS)[number];
 export const BORDERS = ['inside', 'zeros'] as const;
 export type Border = (typeof BORDERS)[number];
 
+/** What `eval.features` may name; `featureFunction` says what each is. */
+export const FEATURE_KINDS = ['cls', 'mean', 'invariant', 'equivariant'] as const;
+export type FeatureKind = (typeof FEATURE_KINDS)[number];
+
 /**
  * A 95 % interval over the choice of test images: percentile bootstrap for R2, Wilson's for top-1. Not over seeds of
  * the training.
@@ -97,5 +101,3 @@ export interface EvalReport {
   /** Where its time went: rendering, encoding and each task, baseline included. */
   readonly timings: Readonly<Record<string, number>>; // seconds
 }
-
-export type FeatureKind = 'cls' | 'mean' | 'invariant' | 'equivariant';

@@ -147,6 +147,23 @@ describe('drawCurves', () => {
     expect(present(present(line)[0])[1]).toBeLessThan(-1000); // outside, and cut off
   });
 
+  it('cuts the lines of every panel, each in its own place, by one rectangle', async () => {
+    const falling: CurvePoint[] = Array.from({ length: 100 }, (_, i) => [i + 1, i < 4 ? 1000 : i % 2]);
+    const svg = drawCurves([runOf('a', { 'a b': falling, 'a-b': falling.map(([step, value]) => [step, value + 1]) })]);
+    expect(svg.match(/<clipPath /g)).toHaveLength(1);
+    const { data, info } = await sharp(Buffer.from(svg)).raw().toBuffer({ resolveWithObject: true });
+    const isDrawn = ([left, right]: [number, number], [top, bottom]: [number, number]): boolean => {
+      for (let y = top; y < bottom; y++) {
+        for (let x = left; x < right; x++) if ((data[(y * info.width + x) * info.channels] ?? 255) < 50) return true;
+      }
+      return false;
+    };
+    for (const left of [0, 320]) {
+      expect(isDrawn([left + 60, left + 300], [70, 210])).toBe(true);
+      expect(isDrawn([left + 49, left + 300], [54, 58])).toBe(false); // between title and rectangle
+    }
+  });
+
   it('leaves out a figure that is another one, and is an image that others read', async () => {
     const x: CurvePoint[] = [[1, 1], [2, 2]]; // prettier-ignore
     const svg = drawCurves([runOf('lambda < 1 & more', { x, same: x, y: [[1, 2], [2, 1]] })]); // prettier-ignore

@@ -101,6 +101,7 @@ export function drawCurves(runs: readonly RunCurves[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11">`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
+    panelClip(),
     legend(arms),
     ...panels,
     '</svg>',
@@ -157,7 +158,6 @@ function panel(title: string, lines: readonly Line[], arms: readonly string[], l
     const thin = own.map((points) => stroke(points, 'stroke-width="0.75" stroke-opacity="0.4"'));
     return [...thin, stroke(meanLine(own), 'stroke-width="2"')];
   });
-  const clip = `clip-${title.replace(/\W+/g, '-')}`;
   return [
     `<text x="${left}" y="${top - 10}" font-weight="bold">${escaped(title.replace(/\n.*/, ''))}</text>`,
     ...y
@@ -173,9 +173,14 @@ function panel(title: string, lines: readonly Line[], arms: readonly string[], l
         (step) =>
           `<text x="${x(step).toFixed(1)}" y="${height - bottom + 15}" text-anchor="middle" fill="#555">${step}</text>`,
       ),
-    `<clipPath id="${clip}"><rect x="${left}" y="${top - 3}" width="${width - left - right}" height="${height - top - bottom + 6}"/></clipPath>`,
-    `<g clip-path="url(#${clip})">${drawn.join('')}</g>`,
+    `<g clip-path="url(#panel)">${drawn.join('')}</g>`,
   ].join('\n');
+}
+
+/** What of a panel lines may cover, in its own coordinates: the same of every panel. */
+function panelClip(): string {
+  const { width, height, left, right, top, bottom } = PANEL;
+  return `<clipPath id="panel"><rect x="${left}" y="${top - 3}" width="${width - left - right}" height="${height - top - bottom + 6}"/></clipPath>`;
 }
 
 /** The mean over runs at the steps that all of them have. */

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { loadRecipe } from '../config/recipe.js';
-import { shippedPhotos } from '../config/shippedPhotos.js';
+import { shippedPhotos } from '../data/sources/shippedPhotos.js';
 import { durationText } from '../duration.js';
 import { study, type StudyArm, type StudyOptions, type StudyResult } from './study.js';
 

@@ -25,7 +25,7 @@ async function photosIn(folderAt: (i: number) => string, first: number, count: n
 const darkOrBright = (i: number): string => (i % 2 === 0 ? 'dark/' : 'bright/');
 const [train, test] = [await photosIn(darkOrBright, 0, 24), await photosIn(darkOrBright, 24, 6)];
 const withoutClasses = await photosIn(() => '', 0, 24);
-const texts: string[] = [];
+const notices: string[] = [];
 const options: StudyOptions = {
   recipe,
   arms: [
@@ -34,7 +34,9 @@ const options: StudyOptions = {
   ],
   ...{ seeds: [1, 2], steps: 3, tasks: ['knn'], train: [train], test: [test], knnOver: [train, test] },
   out: join(scratch, 'study'),
-  onText: (text) => texts.push(text),
+  onText: (text, isLive) => {
+    if (!isLive) notices.push(text);
+  },
 };
 
 // Four processes one after the other in pairs, which takes long where the cores are busy.
@@ -57,6 +59,7 @@ describe('study', { timeout: 480_000 }, () => {
     expect(result.table).toContain('task minus base');
     expect([result.numTrain, result.numTest]).toEqual([24, 6]);
     expect(JSON.parse(readFileSync(result.comparisonPath, 'utf8'))).toEqual(result.comparison);
+    expect(notices).toContain('evaluating task, seed 2: knn'); // the start of a part, which stays
     expect(statSync(join(options.out, 'seed-2', 'task', 'metrics.jsonl')).size).toBeGreaterThan(0);
 
     const curves = readFileSync(result.curvesPath, 'utf8');
@@ -78,6 +81,23 @@ describe('study', { timeout: 480_000 }, () => {
 
   it('says what is wrong before anything is trained', async () => {
     const out = join(scratch, 'none');
+    const arm = (name: string, folder: string): typeof options.arms => [
+      ...options.arms,
+      { name, folder, settings: [] },
+    ];
+    await expect(study({ ...options, out, arms: arm('untrained', 'plain') })).rejects.toThrow(
+      new ConfigError(
+        'study: an arm must not be named untrained, the name of the encoder that has learned nothing; choose another name',
+      ),
+    );
+    await expect(study({ ...options, out, arms: arm('again', 'task') })).rejects.toThrow(
+      'study: needs at least one folder of an arm, all different, got base, task, task',
+    );
+    for (const folder of ['', '.', '..', '../task', 'a/b']) {
+      await expect(study({ ...options, out, arms: arm('else', folder) })).rejects.toThrow(
+        `study: the folder of an arm must be the name of one folder within OUT/seed-S, got "${folder}" for else;`,
+      );
+    }
     const own = (setting: string): typeof options.arms => [{ name: 'own', folder: 'own', settings: [setting] }];
     await expect(study({ ...options, out, arms: own('train.seed=5') })).rejects.toThrow(
       'study: train.seed must be that of --seeds for every arm, got one of its own in own; leave it out',

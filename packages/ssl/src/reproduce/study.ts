@@ -11,6 +11,7 @@ import { tasksFor } from '../eval/encoderTasks.js';
 import { evaluate, type EvaluateOptions } from '../eval/evaluate.js';
 import { EvaluationData, type EvaluationPart, requirePhotos } from '../eval/evaluationData.js';
 import { crossValidatedKnn, requireCrossValidation } from '../eval/knn/crossValidate.js';
+import type { ProgressListener } from '../eval/progress.js';
 import { r2Questions, type R2Questions } from '../eval/r2/runR2.js';
 import { makeFolder } from '../makeFolder.js';
 import type { EvalTask, KnnReport } from '../protocol/report.js';
@@ -28,7 +29,7 @@ const UNTRAINED = 'untrained';
 /** One way to train: the recipe with these `--set` values. */
 export interface StudyArm {
   readonly name: string; // in tables
-  readonly folder: string; // within OUT/seed-S
+  readonly folder: string; // within OUT/seed-S, each its own
   readonly settings: readonly string[];
 }
 
@@ -157,7 +158,7 @@ async function evaluateJobs(
   const { tasks, questions, onText, photos, all } = context;
   const runs: ArmRun[] = [];
   for (const [i, { name, seed, runDir }] of jobs.entries()) {
-    const onProgress = (text: string): void => onText(`evaluating ${name}, seed ${seed}: ${text}`, true);
+    const onProgress: ProgressListener = (text, isLive) => onText(`evaluating ${name}, seed ${seed}: ${text}`, isLive);
     const isFirst = i === 0;
     const baseline = isFirst ? { baseline: 'random' as const } : {};
     const report = await evaluate({ run: runDir, tasks, r2: questions, train: [], photos, ...baseline, onProgress });
@@ -234,6 +235,11 @@ function requireArms({ arms, seeds, steps }: StudyOptions): void {
     arms.map(({ name }) => name),
   );
   requireDifferent('seed', seeds);
+  requireDifferent(
+    'folder of an arm',
+    arms.map(({ folder }) => folder),
+  );
+  requireNames(arms);
   // The study gives both to every arm: an arm's own would be overridden, and two equal runs stand as different ones in the table.
   const shared = { 'train.seed': '--seeds', ...(steps !== undefined && { 'train.steps': '--steps' }) };
   for (const [key, option] of Object.entries(shared)) {
@@ -243,5 +249,21 @@ function requireArms({ arms, seeds, steps }: StudyOptions): void {
       `study: ${key} must be that of ${option} for every arm, got one of its own in ${arm.name}; leave it out`,
       key,
     );
+  }
+}
+
+/** What would be pooled with the untrained encoder in the table, or trained outside OUT. */
+function requireNames(arms: readonly StudyArm[]): void {
+  for (const { name, folder } of arms) {
+    if (name === UNTRAINED) {
+      throw new ConfigError(
+        `study: an arm must not be named ${UNTRAINED}, the name of the encoder that has learned nothing; choose another name`,
+      );
+    }
+    if (/^\.*$|[/\\]/.test(folder)) {
+      throw new ConfigError(
+        `study: the folder of an arm must be the name of one folder within OUT/seed-S, got "${folder}" for ${name}; choose another name`,
+      );
+    }
   }
 }

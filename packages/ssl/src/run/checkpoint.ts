@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:
 import { join } from 'node:path';
 import { elementBytes, OutOfMemoryError, type Tensor } from '@halfway/torch';
 import { loadSafetensors, saveSafetensors } from '@halfway/torch/io';
-import { RunError } from '../errors.js';
+import { RunError, reasonOf } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import type { EngineFingerprint } from '../protocol/run.js';
 import { discard, diskError, flushFolder, requireFreeSpace, writeAtomic } from './files.js';
@@ -66,7 +66,7 @@ export function writeCheckpoint(runDir: string, checkpoint: Checkpoint, keep: nu
     flushFolder(join(runDir, 'checkpoints'));
   } catch (error) {
     discard(partial);
-    throw error instanceof RunError ? error : diskError(folder, error);
+    throw diskError(folder, error);
   }
   for (const old of checkpointSteps(runDir).slice(0, -keep)) {
     const path = join(runDir, 'checkpoints', `step-${old}`);
@@ -123,13 +123,14 @@ export function readLatestCheckpoint(runDir: string): Checkpoint {
     };
   } catch (error) {
     if (error instanceof RunError || error instanceof OutOfMemoryError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
     // A whole checkpoint must not be removed because a disk or a permission stands before it.
     if (error instanceof Error && 'code' in error && error.code !== 'ENOENT') {
-      throw new RunError(`run: the checkpoint ${folder} must be readable, got ${reason}; mend that, then resume`);
+      throw new RunError(
+        `run: the checkpoint ${folder} must be readable, got ${reasonOf(error)}; mend that, then resume`,
+      );
     }
     throw new RunError(
-      `run: the checkpoint ${folder} must be whole, got ${reason}; remove this folder to go on from the one before`,
+      `run: the checkpoint ${folder} must be whole, got ${reasonOf(error)}; remove this folder to go on from the one before`,
     );
   }
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RunError } from '../errors.js';
-import { writeAtomic } from './files.js';
+import { diskError, writeAtomic } from './files.js';
 import { scratchFolder } from './scratch.case.js';
 
 const scratch = scratchFolder();
@@ -40,6 +40,21 @@ describe('writeAtomic', () => {
     const attempt = (): void => writeAtomic(join(scratch, 'none', 'run.json'), '');
     expect(attempt).toThrow(RunError);
     expect(attempt).toThrow(/^run: .*none\/run\.json must be writable, got ENOENT/);
+  });
+});
+
+describe('diskError', () => {
+  it('tells of what the system refused, and leaves every other error as it is', () => {
+    const full = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC', syscall: 'write' });
+    expect(diskError('runs/a', full)).toEqual(
+      new RunError(
+        'run: runs/a must be writable, got ENOSPC: no space left; the disk is full: make room (a run that had begun goes on with --resume)',
+      ),
+    );
+    const argument = Object.assign(new TypeError('path must be a string'), { code: 'ERR_INVALID_ARG_TYPE' });
+    for (const error of [argument, new Error('of the engine'), new RunError('run: told already')]) {
+      expect(diskError('runs/a', error)).toBe(error);
+    }
   });
 });
 

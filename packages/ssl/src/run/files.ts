@@ -54,10 +54,11 @@ export function requireFreeSpace(folder: string, bytes: number): void {
   );
 }
 
-/** What to tell a user whose disk refused a file. */
-export function diskError(path: string, error: unknown): RunError {
-  const code = codeOf(error);
-  const reason = error instanceof Error ? error.message : String(error);
+/** What to tell a user whose disk refused a file; an error that is not the system's, such as the engine's, comes back as it is. */
+export function diskError(path: string, error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(`internal: ${String(error)}`);
+  if (!isOfSystem(error)) return error;
+  const { code, message } = error;
   const advice =
     code === 'ENOSPC'
       ? 'the disk is full: make room (a run that had begun goes on with --resume)'
@@ -66,15 +67,21 @@ export function diskError(path: string, error: unknown): RunError {
         : code === 'ENOTDIR' || code === 'EEXIST'
           ? 'a file is in the way: choose another folder with --out'
           : 'check the disk';
-  return new RunError(`run: ${path} must be writable, got ${reason}; ${advice}`);
+  return new RunError(`run: ${path} must be writable, got ${message}; ${advice}`);
+}
+
+/** An error of a call of the system. */
+interface SystemError extends Error {
+  readonly code: string;
+  readonly path?: string;
+}
+
+/** Node's own errors, such as those of arguments, have a code and no call of the system. */
+function isOfSystem(error: Error): error is SystemError {
+  return 'code' in error && 'syscall' in error;
 }
 
 /** Some file systems, such as /proc, say of a new file that its folder is missing, which is there. */
-function takesNoFiles(error: unknown): boolean {
-  const path = error instanceof Error && 'path' in error ? String(error.path) : '';
-  return codeOf(error) === 'ENOENT' && existsSync(dirname(path));
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+function takesNoFiles({ code, path = '' }: SystemError): boolean {
+  return code === 'ENOENT' && existsSync(dirname(path));
 }

@@ -102,6 +102,11 @@ describe('loadEncoder', () => {
       expect(() => loadEncoder(weights)).toThrow(
         `run: ${beside} must be of version 1, got 2; use the halfway that made it`,
       );
+      writeFileSync(beside, '{"model_type": "dinov2"}'); // as Hugging Face or timm have it
+      expect(() => loadEncoder(weights)).toThrow(
+        `weights: ${beside} must be of a halfway export in its own form, got one without a version; ` +
+          `convert the weights with halfway import ${weights} --out FOLDER`,
+      );
       writeFileSync(beside, '{"version": 1,');
       expect(() => loadEncoder(weights)).toThrow(`run: ${beside} must be readable, got `);
     });

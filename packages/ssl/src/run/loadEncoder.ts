@@ -5,7 +5,7 @@ import { generator, OutOfMemoryError, type Tensor } from '@halfway/torch';
 import { loadSafetensors } from '@halfway/torch/io';
 import { parseConfig } from '../config/parse.js';
 import type { Config } from '../config/schema.js';
-import { RunError } from '../errors.js';
+import { RunError, reasonOf } from '../errors.js';
 import { Adapter } from '../models/adapter.js';
 import { createEncoder } from '../models/createEncoder.js';
 import type { Encoder } from '../models/encoder.js';
@@ -13,7 +13,7 @@ import { checkpointSteps } from './checkpoint.js';
 import { EXPORT_VERSION } from './exportBackbone.js';
 import { exportedTensors } from './exportedTensors.js';
 import { RunFolder } from './runFolder.js';
-import { readVersioned } from './versioned.js';
+import { readJson, requireVersion, versionOf } from './versioned.js';
 
 /** Encoder and adapter, and the configuration that they are of. */
 export interface FrozenNetwork {
@@ -55,9 +55,8 @@ export function loadEncoder(source: string, { step, random }: LoadEncoderOptions
     return { ...frozenCopy(config, tensors), runDir, ...found };
   } catch (error) {
     if (error instanceof OutOfMemoryError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(
-      `weights: ${path} must fit its configuration, got ${reason}; use the config.json it was exported with`,
+      `weights: ${path} must fit its configuration, got ${reasonOf(error)}; use the config.json it was exported with`,
     );
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();
@@ -123,7 +122,15 @@ function exportedConfig(weights: string): Config {
       `weights: must be a run folder or an exported backbone.safetensors with its config.json, got ${weights}; see RUN/export`,
     );
   }
-  const { model, split } = readVersioned(path, EXPORT_VERSION) as { model: unknown; split: unknown };
+  const json = readJson(path);
+  if (versionOf(json) === undefined) {
+    throw new RunError(
+      `weights: ${path} must be of a halfway export in its own form, got one without a version; convert the weights with ` +
+        `halfway import ${weights} --out FOLDER`,
+    );
+  }
+  requireVersion(path, json, EXPORT_VERSION);
+  const { model, split } = json as { model: unknown; split: unknown };
   return parseConfig({ model, split }, path);
 }
 

@@ -9,7 +9,7 @@ import { deviceBatch, type DeviceOptions } from '../data/device.js';
 import { Feed } from '../data/feed.js';
 import { openSource } from '../data/sources/openSource.js';
 import { fileBytes, notReadText, photoText, type Source } from '../data/sources/source.js';
-import { RunError } from '../errors.js';
+import { RunError, reasonOf } from '../errors.js';
 import { type StartWeights, startWeights } from '../interop/startWeights.js';
 import type { RunEvent } from '../protocol/events.js';
 import type { MetricRow } from '../protocol/metrics.js';
@@ -277,7 +277,7 @@ class PretrainRun {
   /** Says in run.json why the run failed; where the disk is the reason, it cannot. */
   #noteFailure(error: unknown): void {
     try {
-      this.#writeManifest({ status: 'failed', message: error instanceof Error ? error.message : String(error) });
+      this.#writeManifest({ status: 'failed', message: reasonOf(error) });
     } catch {
       return; // the first error is the one to tell
     }

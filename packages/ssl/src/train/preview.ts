@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path';
 import { generator, scope, type Tensor } from '@halfway/torch';
 import type { Config } from '../config/schema.js';
-import { DataError } from '../errors.js';
+import { DataError, reasonOf } from '../errors.js';
 import { makeFolder } from '../makeFolder.js';
 import type { DeviceBatch } from '../data/batch.js';
 import { writeContactSheet, type SheetColumn } from '../data/contactSheet.js';
@@ -64,8 +64,7 @@ function requirePicture(out: string, { samples }: Source): void {
 }
 
 function cannotWrite(out: string, error: unknown): DataError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new DataError(`preview: ${out} must be writable, got ${reason}; name another file with --out`);
+  return new DataError(`preview: ${out} must be writable, got ${reasonOf(error)}; name another file with --out`);
 }
 
 function columnsOf({ views }: DeviceBatch): SheetColumn[] {

@@ -7,6 +7,7 @@
  */
 import jpegTurbo from '@julusian/jpeg-turbo'; // CommonJS whose names Node cannot see
 import sharp from 'sharp';
+import { reasonOf } from '../../errors.js';
 import { type JpegHeader, readJpegHeader } from './jpegHeader.js';
 
 /** A decoded photo as it is stored; `orientation` (EXIF, 1 to 8) says how to turn it upright. */
@@ -87,7 +88,7 @@ export class PhotoDecoder {
       return { data: rgb, widthPx: info.width, heightPx: info.height, orientation: metadata.orientation ?? 1 };
     } catch (error) {
       if (error instanceof UnreadablePhotoError) throw error;
-      const detail = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+      const [detail = ''] = reasonOf(error).split('\n');
       throw new UnreadablePhotoError(
         `${format}: ${detail.replace(/^(Input buffer has corrupt header: )?(Vips\w+: )?/, '')}`,
       );

@@ -48,7 +48,7 @@ export class DecodePool {
     this.memory = createSharedMemory(this.memoryBytes); // processes inherit it; it grows to its ring when that is known
     const { fd } = this.memory;
     this.processes = Array.from({ length: numDecodeProcesses(config) }, () => new DecodeProcess(fd));
-    this.stuckCheck = setInterval(() => this.processes.forEach((process) => process.endIfStuck()), STUCK_CHECK_MS);
+    this.stuckCheck = setInterval(() => this.processes.forEach((decoder) => decoder.endIfStuck()), STUCK_CHECK_MS);
     this.stuckCheck.unref();
   }
 
@@ -67,28 +67,28 @@ export class DecodePool {
     const { maxPixels, cacheMB } = this.config;
     const numProcesses = this.processes.length;
     const cacheBytes = isCached ? Math.min(cacheMB * 1e6, process.availableMemory() / 4) / numProcesses : 0;
-    for (const process of this.processes) {
-      process.assign({ kind: 'assign', request, layout, maxPixels, cacheBytes }, ring);
+    for (const decoder of this.processes) {
+      decoder.assign({ kind: 'assign', request, layout, maxPixels, cacheBytes }, ring);
     }
     return ring;
   }
 
   get pids(): readonly number[] {
-    return this.processes.flatMap((process) => process.pid ?? []);
+    return this.processes.flatMap((decoder) => decoder.pid ?? []);
   }
 
   /** Renders jobs into a bank; resolves with those whose photo cannot be read. @throws DataError when a process cannot work. */
   async render(bank: number, jobs: readonly RenderJob[]): Promise<FailedJob[]> {
-    const shares = this.processes.map(async (process, p) => {
+    const shares = this.processes.map(async (decoder, p) => {
       const share = jobs.filter((job) => job.index % this.processes.length === p);
-      return share.length === 0 ? [] : await process.render(bank, share);
+      return share.length === 0 ? [] : await decoder.render(bank, share);
     });
     return (await Promise.all(shares)).flat();
   }
 
   async close(): Promise<void> {
     clearInterval(this.stuckCheck);
-    await Promise.all(this.processes.map((process) => process.close()));
+    await Promise.all(this.processes.map((decoder) => decoder.close()));
     this.memory.close();
   }
 }

@@ -6,6 +6,7 @@
  */
 import { mapSharedMemory, setNumThreads } from '@halfway/torch';
 import sharp from 'sharp';
+import { reasonOf } from '../../errors.js';
 import { Ring, SLOT } from '../ring.js';
 import { PhotoDecoder } from './decodePhoto.js';
 import type { Assignment, FailedJob, FromDecoder, RenderJob, RenderRequest, ToDecoder } from './messages.js';
@@ -43,7 +44,7 @@ class Decoder {
         await this.renderOne(bank, job);
         this.ring.setState(bank, job.slot, SLOT.done);
       } catch (error) {
-        failed.push({ slot: job.slot, reason: error instanceof Error ? error.message : String(error) });
+        failed.push({ slot: job.slot, reason: reasonOf(error) });
         this.ring.setState(bank, job.slot, SLOT.failed);
       }
       await new Promise((resume) => setImmediate(resume)); // hear a disconnect between two photos
@@ -95,7 +96,7 @@ function main(): void {
     last = last.then(work);
     last.catch((error: unknown) => {
       if (!process.connected) return; // said already
-      send({ kind: 'unable', message: error instanceof Error ? error.message : String(error) });
+      send({ kind: 'unable', message: reasonOf(error) });
       process.disconnect();
     });
   };

@@ -4,7 +4,7 @@
  * Hidden files and folders (a leading dot) are passed over: they are thumbnails and resource forks, not photos.
  */
 import { readdirSync, realpathSync } from 'node:fs';
-import { DataError } from '../../errors.js';
+import { DataError, reasonOf } from '../../errors.js';
 import { fileStats } from './location.js';
 import { classesByFolder, inFolderOrder } from './pathOrder.js';
 import { filesText, isPhotoName, type ListedSample, type Listing, PHOTO_SUFFIXES } from './source.js';
@@ -56,7 +56,7 @@ function readFolder(folder: string) {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new DataError(`data: every folder must be readable, got ${reason}; check its permissions`, { path: folder });
   }
 }

@@ -8,7 +8,7 @@ import { argmaxOfRows } from '../argmaxOfRows.js';
 import { noGrad, scope, tensor, zeros, type Tensor } from '@halfway/torch';
 import { DataError } from '../../errors.js';
 import type { KnnReport } from '../../protocol/report.js';
-import { wilsonInterval } from '../intervals.js';
+import { outcomesOf, top1Of, TOP1_INTERVAL_TEXT } from '../top1.js';
 
 /** Temperature of the votes. */
 export const KNN_TEMPERATURE = 0.07;
@@ -35,7 +35,7 @@ export function knn(train: LabelledFeatures, test: LabelledFeatures, k: number):
   requireNeighbours(train.labels.length, k);
   const right = scope(() => {
     const keys = normalizeRows(train.features);
-    return countRight(classify(keys, train.labels, normalizeRows(test.features), k), test.labels);
+    return outcomesOf(classify(keys, train.labels, normalizeRows(test.features), k), test.labels);
   });
   return report(right, k, `${protocolOf(k)}; ${train.labels.length} training photos, ${right.length} test photos`);
 }
@@ -63,8 +63,8 @@ export function knnCrossValidated(photos: LabelledFeatures, folds: Int32Array, k
           keys.indexSelect(0, tensor(inside)),
           k,
         );
-        const outcome = countRight(predicted, pick(photos.labels, inside));
-        inside.forEach((photo, i) => (right[photo] = outcome[i] ?? 0));
+        const outcomes = outcomesOf(predicted, pick(photos.labels, inside));
+        inside.forEach((photo, i) => (right[photo] = outcomes[i] ?? 0));
       });
     }
   });
@@ -101,10 +101,6 @@ function normalizeRows(features: Tensor): Tensor {
   return features.div(features.square().sum([1], true).sqrt().clamp(1e-12));
 }
 
-function countRight(predicted: Int32Array, labels: Int32Array): Uint8Array {
-  return Uint8Array.from(predicted, (label, i) => (label === labels[i] ? 1 : 0));
-}
-
 function positions(folds: Int32Array, wanted: (fold: number) => boolean): Int32Array {
   return Int32Array.from(folds.keys()).filter((photo) => wanted(folds[photo] ?? -1));
 }
@@ -130,12 +126,5 @@ function protocolOf(k: number): string {
 }
 
 function report(right: Uint8Array, k: number, protocol: string): KnnResult {
-  const numRight = right.reduce((sum, r) => sum + r, 0);
-  return {
-    top1: (100 * numRight) / right.length,
-    k,
-    interval: wilsonInterval(numRight, right.length),
-    protocol: `${protocol}; Wilson 95 % interval over test photos`,
-    right,
-  };
+  return { ...top1Of(right), k, protocol: `${protocol}; ${TOP1_INTERVAL_TEXT}`, right };
 }

@@ -1,9 +1,9 @@
 import { ones, tensor, zeros, type Tensor } from '@halfway/torch';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../../config/schema.js';
+import type { Squares } from '../../data/squares.js';
 import { expectClose } from '../../models/fixture.case.js';
 import { R2_PARAMETERS } from '../../protocol/report.js';
-import type { SquareChunk } from '../features.js';
 import { insideCanvasPx, originalView, renderingPx, transformedView } from './borders.js';
 import { describeRanges, drawThetas, evaluationTransformations, requireRanges, scaleThetas } from './thetas.js';
 import { encodeTransformed, type TransformedFeatures } from './transformedFeatures.js';
@@ -114,7 +114,7 @@ describe('encodeTransformed', () => {
   it('puts the thetas of a photo next to each other, each applied with its own', async () => {
     // Photos 5 and 8 of the source, grey values 51 and 102; brightness moves them by its own theta.
     const pixels = Uint8Array.from({ length: 2 * 3 * 64 }, (_, i) => (i < 192 ? 51 : 102));
-    async function* chunks(): AsyncGenerator<SquareChunk> {
+    async function* chunks(): AsyncGenerator<Squares> {
       yield await Promise.resolve({ indices: Int32Array.of(5, 8), pixels, shortSidesPx: Int32Array.of(9, 9) });
     }
     const small = evaluationTransformations(configSchema.parse({}).transform, 8);

@@ -4,8 +4,9 @@
  * n images, A thetas an image, B images of an encoder batch, C rendering side, S view side, D features, P parameters.
  */
 import { scope, tensor, type Tensor } from '@halfway/torch';
+import type { Squares } from '../../data/squares.js';
 import type { Transformation } from '../../transforms/transformation.js';
-import { FeatureRows, forEachBatch, type FeatureFunction, type SquareChunk } from '../features.js';
+import { FeatureRows, forEachBatch, type FeatureFunction } from '../features.js';
 import { transformedView } from './borders.js';
 
 /** Features of g_theta(I) for one transformation under one border. */
@@ -27,7 +28,7 @@ export interface TransformPlan {
 
 /** Encodes g_theta(I) for every theta of each rendered photo. */
 export async function encodeTransformed(
-  chunks: AsyncIterable<SquareChunk>,
+  chunks: AsyncIterable<Squares>,
   plan: TransformPlan,
   encode: FeatureFunction,
   batchImages: number,

@@ -9,6 +9,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { elementBytes, empty, OutOfMemoryError, scope, type Tensor } from '@halfway/torch';
 import { readTensorBytes } from '@halfway/torch/io';
+import { reasonOf } from '../../errors.js';
 import { ByteCursor } from './byteCursor.js';
 import { type Fail, failIn } from './fail.js';
 import { unpickle } from './unpickle.js';
@@ -145,9 +146,8 @@ function readTensors(
     try {
       return values.asStrided(shape, strides, offset);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
       return fail(
-        `a tensor of shape [${shape.join(', ')}] must be a view of its storage, got: ${reason}; the file is damaged`,
+        `a tensor of shape [${shape.join(', ')}] must be a view of its storage, got: ${reasonOf(error)}; the file is damaged`,
       );
     }
   });
@@ -166,8 +166,7 @@ function readStorage(file: number, storage: PickledStorage, range: ByteRange | u
     return values;
   } catch (error) {
     if (error instanceof OutOfMemoryError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail(`storage ${storage.key} must be readable, got: ${reason}; the file is damaged`);
+    return fail(`storage ${storage.key} must be readable, got: ${reasonOf(error)}; the file is damaged`);
   }
 }
 

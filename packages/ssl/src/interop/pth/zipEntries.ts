@@ -1,6 +1,6 @@
 /** Where the files of an archive lie, for archives as torch.save writes them: nothing is compressed, so nothing can expand. */
 import { fromFdPromise } from 'yauzl';
-import { DataError } from '../../errors.js';
+import { DataError, reasonOf } from '../../errors.js';
 import type { Fail } from './fail.js';
 
 /** The bytes of one file of the archive. */
@@ -27,8 +27,7 @@ const STORED = 0;
 export async function zipEntries(file: number, fail: Fail): Promise<ReadonlyMap<string, ByteRange>> {
   const entries = await readDirectory(file, fail).catch((error: unknown) => {
     if (error instanceof DataError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail(`an archive must be whole, got: ${reason}; the file is truncated or damaged`);
+    return fail(`an archive must be whole, got: ${reasonOf(error)}; the file is truncated or damaged`);
   });
   const inOrder = [...entries].sort(([, a], [, b]) => a.headerBytes - b.headerBytes);
   let [endBytes, before] = [0, ''];

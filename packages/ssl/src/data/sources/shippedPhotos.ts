@@ -2,9 +2,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DataError } from '../errors.js';
+import { DataError } from '../../errors.js';
 
-const FOLDER = fileURLToPath(new URL('../../assets/clothing', import.meta.url));
+const FOLDER = fileURLToPath(new URL('../../../assets/clothing', import.meta.url));
 
 /** Paths of the shards of one part. Throws DataError when they are not there. */
 export function shippedPhotos(part: 'train' | 'validation' | 'test'): string[] {

@@ -10,7 +10,7 @@ export function expectMultiple(where: string, imagePx: number, patchPx: number):
   const below = Math.floor(imagePx / patchPx) * patchPx;
   const nearest = below > 0 ? `${below} or ${below + patchPx}` : `${patchPx}`;
   throw new ConfigError(
-    `${where}: must be a multiple of the patch, ${patchPx} px, got ${imagePx} px; use ${nearest}`,
+    `${where}: must be a multiple of the patch, ${patchPx} px, got ${imagePx} px; use ${nearest} px`,
     'model.imagePx',
   );
 }

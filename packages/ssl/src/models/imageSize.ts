@@ -10,7 +10,7 @@ import { ConfigError } from '../errors.js';
  */
 export function gridOf(where: string, { shape }: Tensor, patchPx: number): number {
   const [, , heightPx = 0, widthPx = 0] = shape;
-  expectMultiple(where, heightPx, patchPx);
+  expectMultiple(`${where}: the side of images`, heightPx, patchPx);
   if (heightPx !== widthPx) {
     throw new ConfigError(`${where}: images must be square, got ${heightPx} x ${widthPx} px; crop or resize them`);
   }

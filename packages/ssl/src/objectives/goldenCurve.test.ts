@@ -13,7 +13,7 @@ import { present } from '../models/fixture.case.js';
 import { prepareEngine } from '../train/engine.js';
 import { stepParams } from '../train/schedule.js';
 import { createTrainState } from '../train/state.js';
-import { trainStep } from '../train/trainStep.case.js';
+import { trainStep } from '../train/step.js';
 import { drawBatch, drawWeights, moveBatch } from './reference.case.js';
 
 type Curves = Record<string, Record<string, readonly number[]>>;

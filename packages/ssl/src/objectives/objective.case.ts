@@ -12,7 +12,7 @@ import type { DeviceBatch, View, ViewRequest } from '../data/batch.js';
 import { evalContext, present, valueOf } from '../models/fixture.case.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { createTrainState } from '../train/state.js';
-import { trainStep } from '../train/trainStep.case.js';
+import { trainStep } from '../train/step.js';
 import { renderPath } from '../transforms/path.js';
 import type { Objective, ObjectiveOutput, ObjectiveState } from './objective.js';
 import type { StepParams } from '../train/schedule.js';

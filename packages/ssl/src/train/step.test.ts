@@ -8,7 +8,7 @@ import { randomBatch, stepParams } from '../objectives/objective.case.js';
 import type { Objective, ObjectiveOutput } from '../objectives/objective.js';
 import { tinyConfig } from '../run/scratch.case.js';
 import { checkpointTensors, createTrainState, type TrainState } from './state.js';
-import { trainStep } from './trainStep.case.js';
+import { trainStep } from './step.js';
 import type { StepParams } from './schedule.js';
 
 /** A training state around the made-up objective of objectives/linearBase.case.ts, whose output can be changed. */

@@ -28,6 +28,14 @@ export interface StepOutput {
   readonly objectiveState: ObjectiveState;
 }
 
+/** A step of one batch, all of it at once, as tests and benchmarks make it; the loop waits for the next batch between the parts. */
+export function trainStep(state: TrainState, batch: DeviceBatch, params: StepParams): BatchOutput & StepOutput {
+  return torch.scope(() => {
+    const output = backward(state, batch, params);
+    return { ...output, ...update(state, [output], params) };
+  });
+}
+
 /**
  * Forward, weighted sum, backward. The gradients of the `params.numBatches` batches of a step add up in the parameters to their mean; all
  * see the objective state that the step before left.

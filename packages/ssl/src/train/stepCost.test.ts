@@ -8,7 +8,7 @@ import { createObjective } from '../objectives/create.js';
 import { objectiveBatch } from '../objectives/objective.case.js';
 import { stepParams } from './schedule.js';
 import { createTrainState } from './state.js';
-import { trainStep } from './trainStep.case.js';
+import { trainStep } from './step.js';
 import { type StepCost, stepCost } from './stepCost.js';
 
 function costOf(config: Config, computeDtype: 'float32' | 'bfloat16' = 'float32'): StepCost {

@@ -135,6 +135,12 @@ const READERS: readonly Reader[] = [
     there: ({ augment }) => augment.preset,
   },
   {
+    keys: /^augment\.(cropScale|cropRatio|flipProb)$/,
+    reader: 'augment.preset all or rot',
+    isThere: ({ augment }) => augment.preset !== 'none',
+    there: ({ augment }) => augment.preset,
+  },
+  {
     keys: /^augment\.local\b/,
     reader: 'objective dino, ibot or dinov2',
     isThere: ({ objective }) => ['dino', 'ibot', 'dinov2'].includes(objective),

@@ -260,6 +260,9 @@ const READ_BY_NOTHING: readonly [key: string, value: string, ...settings: string
       const [key = '', value = ''] = setting.split('=');
       return [`augment.${key}`, value, 'augment.preset=rot'];
     }),
+  ['augment.cropScale', '[0.5, 1]', 'augment.preset=none'],
+  ['augment.cropRatio', '[1, 1]', 'augment.preset=none'],
+  ['augment.flipProb', '0', 'augment.preset=none'],
   ['augment.local.blurProb', '1', ...LOCALS, 'augment.preset=rot'],
   ['augment.local.solarizeProb', '1', ...LOCALS, 'augment.preset=rot'],
   ['augment.local.count', '2'],

@@ -281,16 +281,17 @@ describe('loadRecipe', () => {
     const { widthDim, depth, numHeads } = loadRecipe('small/vicreg-rot', ['model.size=large']).model;
     expect([widthDim, depth, numHeads]).toEqual([1024, 24, 16]);
     expect(() => loadRecipe('paper/vicreg-rot', ['model.depth=3'])).toThrow(
-      '--set model.depth: must be 12, that of model.size small, got 3; add --set model.size=custom',
+      '--set model.depth: is read only with model.size custom, got small; leave it out, or set both',
     );
     expect(loadRecipe('paper/vicreg-rot', ['model.depth=3', 'model.size=custom']).model.depth).toBe(3);
   });
 
   it.each([
-    ['dinov2.koleoWeight=1', 'dinov2.koleoWeight: is read by objective dinov2 only, got objective vicreg'],
-    ['model.resnet.stem=small', 'model.resnet.stem: is read by model.kind resnet18 only, got vit'],
-    ['decoder.channels=8', 'decoder.channels: is read by a task only, got recon.target none'],
-    ['recon.lambda=5', 'recon.lambda: is read by a task only, got recon.target none'],
+    ['dinov2.koleoWeight=1', 'dinov2.koleoWeight: is read only with objective dinov2, got vicreg'],
+    ['model.resnet.stem=small', 'model.resnet.stem: is read only with model.kind resnet18, got vit'],
+    ['decoder.channels=8', 'decoder.channels: is read only with recon.target other than none, got none'],
+    ['transform.prob=0.5', 'transform.prob: is read only with transformation other than none, got none'],
+    ['init.lrMult=0.5', 'init.lrMult: is read only with init.file other than none, got none'],
   ])('refuses the setting %s, which nothing reads', (setting, message) => {
     expect(() => loadRecipe('small/vicreg', [setting])).toThrow(`--set ${message}; leave it out, or set both`);
   });

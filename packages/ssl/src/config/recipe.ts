@@ -19,22 +19,8 @@ const RECIPES = fileURLToPath(new URL('../../recipes', import.meta.url));
 export function loadRecipe(nameOrFile: string, settings: readonly string[] = []): Config {
   const path = recipePath(nameOrFile);
   const config = parseConfig(applySettings(readYaml(path), settings), nameOrFile);
-  requireOwnSize(config, settings);
   requireRead(config, settings);
   return config;
-}
-
-/** A setting of a width that a named size overrides is somebody's mistake; a recipe's may be left behind by a setting of the size. */
-function requireOwnSize({ model }: Config, settings: readonly string[]): void {
-  if (model.kind !== 'vit' || model.size === 'custom') return;
-  for (const key of ['widthDim', 'depth', 'numHeads'] as const) {
-    const asked = settings.findLast((setting) => setting.startsWith(`model.${key}=`))?.split('=')[1];
-    if (asked === undefined || Number(asked) === model[key]) continue;
-    throw new ConfigError(
-      `--set model.${key}: must be ${model[key]}, that of model.size ${model.size}, got ${asked}; add --set model.size=custom`,
-      `model.${key}`,
-    );
-  }
 }
 
 /** Names of the recipes that come with the program. */

@@ -28,7 +28,7 @@ export interface Squares {
  * on a PIL image.
  * A photo that cannot be read is left out (never replaced: its label would not fit).
  *
- * @throws DataError when more than `data.maxBadFraction` of the photos that are asked for are bad, or all of `indices`.
+ * @throws DataError when more than `data.maxBadFraction` of `numPhotos` are bad, or all of these.
  */
 export async function* renderSquares(
   source: Source,

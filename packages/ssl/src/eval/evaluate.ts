@@ -68,17 +68,21 @@ export async function evaluate(options: EvaluateOptions): Promise<EvalReport> {
   if (options.tasks?.length === 0)
     throw new ConfigError(`eval: needs at least one task, got none; name some of ${EVAL_TASKS.join(', ')}`);
   requireDevice(options.device ?? 'cpu');
-  r2Questions(options.r2);
+  const questions = r2Questions(options.r2);
   // Weights are kept out of the scope; what initialising them leaves behind is not.
   const loaded = scope(() => loadEncoder(options.run, { step: options.step }));
   try {
-    return await evaluateLoaded(loaded, options, start);
+    return await evaluateLoaded(loaded, { ...options, r2: questions }, start);
   } finally {
     disposeNetwork(loaded);
   }
 }
 
-async function evaluateLoaded(loaded: LoadedEncoder, options: EvaluateOptions, start: number): Promise<EvalReport> {
+async function evaluateLoaded(
+  loaded: LoadedEncoder,
+  options: EvaluateOptions & { readonly r2: R2Questions },
+  start: number,
+): Promise<EvalReport> {
   const { device = 'cpu', onProgress = () => undefined } = options;
   const kind = options.features ?? loaded.config.eval.features;
   const settings = options.settings?.eval ?? loaded.config.eval;
@@ -99,7 +103,7 @@ async function evaluateLoaded(loaded: LoadedEncoder, options: EvaluateOptions, s
   };
   const questions: EncoderQuestions = {
     ...{ data, kind, device, settings, onProgress, addSeconds },
-    questions: r2Questions(options.r2),
+    questions: options.r2,
     tasks: tasksFor(data, { named: options.tasks, knnK: settings.knnK }, tell),
     cache: new FeatureCache(cacheFolder(options.run, loaded.runDir), tell),
     transform: options.settings?.transform ?? configSchema.parse({}).transform,

@@ -23,14 +23,14 @@ export function classProblem({ train, test }: EvaluationData): ClassProblem | un
   const isSome = train.selection !== undefined;
   // Numbers of classes, and a class file, can name some that no photo has.
   const used = new Set(Array.from(train.indices, (index) => classOf(train, index)));
+  const numClasses = new Set(samples.map(({ label }) => label)).size;
   if (used.size < 2) {
     const [one = 'no classes'] = [...used].map((name) => name && `the one class ${name}`);
     return {
       rule: `the photos need at least two classes, got ${one} in ${paths.join(', ')}`,
-      remedy: isSome ? 'allow more with --photos' : NEEDS_FOLDERS,
+      remedy: isSome && numClasses > 1 ? 'allow more with --photos' : NEEDS_FOLDERS,
     };
   }
-  const numClasses = new Set(samples.map(({ label }) => label)).size;
   if (train.indices.length < numClasses) {
     return {
       rule: `at least one photo of each class is needed, got ${train.indices.length} of ${numClasses} classes`,

@@ -12,9 +12,9 @@ import { BatchNorm2d, Conv2d, init, type Layer, maxPool2d, Module, Sequential } 
 import type { ForwardContext } from '@halfway/torch/nn';
 import { RESNET18_WIDTH_DIM } from '../config/encoderSizes.js';
 import type { Config } from '../config/schema.js';
+import { expectMultiple } from '../config/shapeRules.js';
 import { type EncoderContext, runLayers } from './checkpointTape.js';
 import type { Encoder, Tokens } from './encoder.js';
-import { expectMultiple } from '../config/shapeRules.js';
 import { gridOf } from './imageSize.js';
 
 type Options = Config['model']['resnet'];

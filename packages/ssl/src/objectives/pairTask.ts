@@ -40,7 +40,10 @@ export interface PairTask {
   ): Inspection;
 }
 
-/** lambda of a task, which rises in equal parts, lambda / W at the first step, over the first `warmupFraction` (W steps) of the run; and whose features it reads. */
+/**
+ * lambda of a task, and whose features it reads. It rises in equal parts over the first `warmupFraction` of the run: W steps, lambda / W at
+ * the first.
+ */
 export interface TaskOptions extends PairSource {
   readonly lambda: number;
   readonly warmupFraction: number;

@@ -94,13 +94,8 @@ function blindError(batch: DeviceBatch, targets: Targets, options: Reconstructio
   const error = reconstructionLoss(blind, targets.wanted, { reduction: 'mean', valid: known }).div(2);
   if (reduction === 'mean') return error;
   // As large where nothing is known, over the pixels of an image that the term counts.
-  const countedPx =
-    targets.valid &&
-    torch
-      .cat([...targets.valid])
-      .mean()
-      .mul(sidePx * sidePx);
-  return error.mul(channels).mul(countedPx ?? sidePx * sidePx);
+  const countedShare = targets.valid ? torch.cat([...targets.valid]).mean() : 1;
+  return error.mul(channels * sidePx * sidePx).mul(countedShare);
 }
 
 /** Mean absolute error in RGB over channels and targets, black - red - yellow - white; white is half a pixel's range. */

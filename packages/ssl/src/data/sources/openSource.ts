@@ -4,12 +4,12 @@
  * Labels are kept only when every path has them; class numbers then follow the class file, numbers, or code points.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DataError } from '../../errors.js';
+import { DataError, reasonOf } from '../../errors.js';
 import { listFileList } from './fileList.js';
 import { listFolder } from './folder.js';
-import { fileStats, locations, realPath } from './location.js';
+import { locations, realPath } from './location.js';
 import { compareCodePoints } from './pathOrder.js';
 import type { FilesLike, ListedSample, Listing, SampleLocation, Source } from './source.js';
 import { listTarShard } from './tarShard.js';
@@ -87,19 +87,8 @@ function requireApart(paths: readonly string[]): void {
 }
 
 function listPath(path: string): Listing {
-  const stats = fileStats(path);
-  if (stats === undefined)
-    throw new DataError(`data: the path must exist, got ${path}; check it, it is relative to ${process.cwd()}`, {
-      path,
-    });
-  try {
-    accessSync(path, constants.R_OK);
-  } catch {
-    throw new DataError(`data: the path must be readable, got no permission for ${path}; change its mode or owner`, {
-      path,
-    });
-  }
-  if (stats.isDirectory()) return listFolder(path.replace(/(?<=.)\/+$/, ''));
+  requireReadable(path);
+  if (statSync(path).isDirectory()) return listFolder(path.replace(/(?<=.)\/+$/, ''));
   const name = path.toLowerCase();
   if (name.endsWith('.tar')) return listTarShard(path);
   if (name.endsWith('.txt')) return listFileList(path);
@@ -108,6 +97,20 @@ function listPath(path: string): Listing {
     `data: a path must be a folder, a .tar or a .txt list, got ${path}; ${compressed ? 'unpack it first' : 'give the folder that holds it'}`,
     { path },
   );
+}
+
+function requireReadable(path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    throw new DataError(
+      isMissing
+        ? `data: the path must exist, got ${path}; check it, it is relative to ${process.cwd()}`
+        : `data: the path must be readable, got ${reasonOf(error)}; mend it, or change its mode or owner`,
+      { path },
+    );
+  }
 }
 
 /** Class names in label order; none unless every sample of every listing has a class. */

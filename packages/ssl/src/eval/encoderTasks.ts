@@ -59,7 +59,7 @@ export async function runEncoderTasks(options: EncoderTasksOptions): Promise<Tas
   const r2 = tasks.includes('r2') ? await runR2(options) : undefined;
   const labelled = tasks.includes('knn') || tasks.includes('linear') ? await labelledParts(options) : undefined;
   const timed = <T>(part: string, work: () => T): T => {
-    options.onProgress(part, false);
+    options.onProgress(part, true);
     const start = performance.now();
     const result = work();
     options.addSeconds(part, (performance.now() - start) / 1000);

@@ -191,7 +191,7 @@ export class PhotoFeatures {
   /** The part's renderings, telling how far they are as they are used. */
   async *#watched(part: EvaluationPart, side: number, what: string): AsyncGenerator<Squares> {
     let numDone = 0;
-    this.#options.onProgress(`${what}, ${part.name}`, false);
+    this.#options.onProgress(`${what}, ${part.name}`, true);
     for await (const chunk of this.#options.data.squares(part, side)) {
       yield chunk;
       numDone += chunk.indices.length;

@@ -24,6 +24,7 @@ async function photosIn(folderAt: (i: number) => string, first: number, count: n
 
 const darkOrBright = (i: number): string => (i % 2 === 0 ? 'dark/' : 'bright/');
 const [train, test] = [await photosIn(darkOrBright, 0, 24), await photosIn(darkOrBright, 24, 6)];
+writeFileSync(join(train, 'photo.heic'), 'not read');
 const withoutClasses = await photosIn(() => '', 0, 24);
 const notices: string[] = [];
 const options: StudyOptions = {
@@ -59,7 +60,8 @@ describe('study', { timeout: 480_000 }, () => {
     expect(result.table).toContain('task minus base');
     expect([result.numTrain, result.numTest]).toEqual([24, 6]);
     expect(JSON.parse(readFileSync(result.comparisonPath, 'utf8'))).toEqual(result.comparison);
-    expect(notices).toContain('evaluating task, seed 2: knn'); // the start of a part, which stays
+    expect(notices).toContain(`evaluating task, seed 2: ${train}: 1 file like *.heic is not read`);
+    expect(notices.some((text) => text.endsWith(': knn'))).toBe(false); // progress, which the next one replaces
     expect(statSync(join(options.out, 'seed-2', 'task', 'metrics.jsonl')).size).toBeGreaterThan(0);
 
     const curves = readFileSync(result.curvesPath, 'utf8');

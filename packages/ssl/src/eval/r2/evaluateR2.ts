@@ -58,7 +58,7 @@ export async function answersOf(
   if (fit === undefined || validation === undefined || test === undefined)
     throw new Error('internal: evaluateR2: parts');
   try {
-    options.onProgress?.(`r2: ${parameter}, ${border}`, false);
+    options.onProgress?.(`r2: ${parameter}, ${border}`, true);
     const alone = ridgeHead(fit, validation, test, 'transformed');
     const ridge = ridgeHead(fit, validation, test, 'pair');
     const mlp = await mlpHead(fit, validation, test, {
